@@ -1,6 +1,10 @@
 package wire
 
 import (
+	"errors"
+	"fmt"
+	"io"
+
 	"lukechampine.com/uint128"
 
 	"github.com/phalanx-network/phalanx/crypto/ecdh"
@@ -229,17 +233,20 @@ func (m *GrantedKeys) Scale(c *scale.Codec) {
 	})
 }
 
-// Format hides the keys from every formatting verb.
-func (m GrantedKeys) String() string { return "GrantedKeys(redacted)" }
+// errSecret is why a secret is not marshalled.
+var errSecret = errors.New("wire: granted keys are marshalled by SCALE only, inside an enclave")
 
-// GoString hides the keys from %#v.
-func (m GrantedKeys) GoString() string { return m.String() }
+// Format hides the keys from every verb of package fmt.
+func (m GrantedKeys) Format(f fmt.State, _ rune) { io.WriteString(f, "GrantedKeys(redacted)") }
 
-// String hides the key.
-func (k GrantedKey) String() string { return "GrantedKey(redacted)" }
+// MarshalText fails, and with it every text and JSON encoding.
+func (m GrantedKeys) MarshalText() ([]byte, error) { return nil, errSecret }
 
-// GoString hides the key from %#v.
-func (k GrantedKey) GoString() string { return k.String() }
+// Format hides the key from every verb of package fmt.
+func (k GrantedKey) Format(f fmt.State, _ rune) { io.WriteString(f, "GrantedKey(redacted)") }
+
+// MarshalText fails, and with it every text and JSON encoding.
+func (k GrantedKey) MarshalText() ([]byte, error) { return nil, errSecret }
 
 // Zero erases the keys.
 func (m *GrantedKeys) Zero() {

@@ -1,0 +1,54 @@
+# Phalanx: see README.md. Every target works on a fresh machine with Go, git and make, unless it says what else it needs.
+
+BIN := bin
+GO  ?= go
+PKGS := ./...
+
+.PHONY: all build demo test test-short check fmt vet lint generate-check imports bench fuzz generate contracts clean
+
+all: build
+
+build: ## bin/phalanx, bin/pruntime, bin/pruntime-sim
+	@mkdir -p $(BIN)
+	$(GO) build -trimpath -o $(BIN)/ ./cmd/phalanx ./cmd/pruntime ./cmd/pruntime-sim
+
+demo: build ## a whole network and a sealed-bid auction, in under a minute
+	$(BIN)/phalanx demo
+
+test: build ## every test, whole networks in processes included
+	$(GO) test -timeout 40m $(PKGS)
+
+test-short: ## the quick tests
+	$(GO) test -short -timeout 10m $(PKGS)
+
+check: fmt vet lint generate-check imports ## what a change must pass before review (needs protoc)
+
+fmt:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt -w these files:"; echo "$$out"; exit 1; fi
+
+vet:
+	$(GO) vet $(PKGS)
+
+lint:
+	$(GO) tool staticcheck $(PKGS)
+
+imports:
+	$(GO) test -count=1 -run 'Imports|Forbidden|Roles|Manual' .
+
+generate: ## protobuf code (needs protoc)
+	./scripts/proto.sh
+
+generate-check:
+	./scripts/proto.sh --check
+
+bench: build ## a table of ratios, and bench.json
+	$(GO) run ./bench
+
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	./scripts/fuzz.sh $(or $(FUZZTIME),10s)
+
+contracts: ## the example contracts (needs Rust; see examples/build.sh)
+	./examples/build.sh
+
+clean:
+	rm -rf $(BIN) bench.json

@@ -1,0 +1,29 @@
+// Package keys owns every secret of a pRuntime that outlives a moment, and alone calls the platform's tee.Sealer
+// (protocol sections 1, 7, 8 and 9).
+//
+// Start with [Open]: at the first start it draws the IdentityKey and the EcdhKey, seals them and returns a [Keyring];
+// later it loads what was sealed. The Keyring then offers operations, never keys: [Keyring.Sign],
+// [Keyring.OpenEnvelope], [Keyring.SealReply], rotation of the EcdhKey, the MasterKey's part in the hierarchy of keys,
+// and one-time keys. Public keys and the [Keyring.Incarnation] are all that can be read.
+//
+// What is promised:
+//
+//   - Whatever is announced was sealed before: a new EcdhKey, a MasterKey. A change is first sealed, written to a
+//     temporary file, synced, renamed over the old file and synced in the directory, and only then believed; when any of
+//     these steps fails, the Keyring is as it was.
+//   - A sealed file that cannot be read is never overwritten, nor is anything created beside it. The errors say what is
+//     wrong with it.
+//   - An erased secret is gone from memory and from every later file. Earlier files that a host has kept stay readable
+//     by this program on this machine: sealing does not protect from rollback. A rolled-back file loads; that the chain
+//     then names another key than the file holds is [ErrUnknownOwnKey].
+//   - The incarnation is drawn anew at each start and never sealed.
+//   - ClusterKeys, one-time keys and everything below them are in no file.
+//
+// One process holds a directory at a time; the other gets [ErrInUse]. A Keyring's methods may be called at the same
+// time.
+//
+// Rotation of the EcdhKey: [Keyring.BeginRotation] seals a pending key, the caller announces it, and
+// [Keyring.AdoptEpoch], called with what a proof shows of the own WorkerState, makes it current once the chain says so.
+// AdoptEpoch is also what a start calls: the chain may have moved on between the announcement and the crash. The old
+// key opens envelopes until [Keyring.Expire] is told a height past its grace period.
+package keys

@@ -1,0 +1,189 @@
+// Package program is the command line of a pRuntime: the flags, the process's own protection, and the exit codes. The
+// mains of cmd/pruntime and cmd/pruntime-sim choose the platform and call [Main].
+package program
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/phalanx-network/phalanx/enclave"
+	"github.com/phalanx-network/phalanx/light"
+	"github.com/phalanx-network/phalanx/wire"
+)
+
+// Exit codes.
+const (
+	exitDone  = 0
+	exitFault = 1 // it could not start, or stopped for a fault
+	exitUsage = 2
+)
+
+// Opener finds the platform; home is where a simulated one keeps its machine.
+type Opener func(home string) (enclave.Platform, error)
+
+// Program is a pRuntime's command line.
+type Program struct {
+	Name    string
+	Version string
+	Banner  string // shown first, in red on a terminal; empty for none
+	Open    Opener
+}
+
+const usage = `%[1]s runs the enclave program of a Phalanx worker or gatekeeper; the chain gives the role.
+
+  %[1]s --home DIR --chain-id ID --chain-uid HASH [--listen HOST:PORT]
+
+It prints one line of JSON on standard output when its doors are open: {"identity","socket","endpoint"}. A relay
+connects to the socket; clients call the endpoint. A gatekeeper runs without --listen. Ctrl-C or SIGTERM stops it.
+
+Example:
+  %[1]s --home /var/lib/phalanx/worker --chain-id phalanx-1 --chain-uid 0x1f…9c --listen 127.0.0.1:8000
+
+Flags:
+`
+
+type options struct {
+	home, socket, listen, chainID, uid, trustHash, level string
+	trustHeight                                          uint64
+	trustingPeriod                                       time.Duration
+}
+
+// Main runs the program with its arguments, without the program's name, and returns the exit code.
+func (p Program) Main(args []string, stdout, stderr io.Writer) int {
+	if err := protect(); err != nil {
+		fmt.Fprintf(stderr, "%s: protecting the process: %v\n", p.Name, err)
+		return exitFault
+	}
+	cfg, code := p.configure(args, stdout, stderr)
+	if cfg == nil {
+		return code
+	}
+	p.showBanner(stderr)
+	platform, err := p.Open(cfg.Home)
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", p.Name, err)
+		return exitFault
+	}
+	cfg.Platform = platform
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := enclave.Run(ctx, *cfg); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", p.Name, err)
+		return exitFault
+	}
+	return exitDone
+}
+
+// protect keeps secrets out of core dumps and other processes' reach, and stacks, whose words may hold secrets, out of
+// crash reports.
+func protect() error {
+	debug.SetTraceback("none")
+	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
+		return fmt.Errorf("core dumps: %w", err)
+	}
+	return undumpable()
+}
+
+func (p Program) configure(args []string, stdout, stderr io.Writer) (*enclave.Config, int) {
+	var o options
+	fs := flag.NewFlagSet(p.Name, flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() {
+		fmt.Fprintf(stderr, usage, p.Name)
+		fs.PrintDefaults()
+	}
+	fs.StringVar(&o.home, "home", "", "directory of sealed keys and encrypted state (required)")
+	fs.StringVar(&o.socket, "socket", "", "Unix socket for the relay (default HOME/relay.sock)")
+	fs.StringVar(&o.listen, "listen", "", "host:port of the client port; none by default")
+	fs.StringVar(&o.chainID, "chain-id", "", "id of the chain (required)")
+	fs.StringVar(&o.uid, "chain-uid", "", "hash of the chain's first block header (required)")
+	fs.Uint64Var(&o.trustHeight, "trust-height", 0, "height of another header to trust; needs --trust-hash")
+	fs.StringVar(&o.trustHash, "trust-hash", "", "its hash. A new trust root erases what this enclave holds for others")
+	fs.DurationVar(&o.trustingPeriod, "trusting-period", 14*24*time.Hour, "how long a header vouches for later ones; shorter than the chain's unbonding period")
+	fs.StringVar(&o.level, "log-level", "info", "debug, info, warn or error")
+	version := fs.Bool("version", false, "print the version and exit")
+	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil, exitDone
+	} else if err != nil {
+		return nil, exitUsage
+	}
+	if *version {
+		fmt.Fprintln(stdout, p.Name, p.Version)
+		return nil, exitDone
+	}
+	cfg, err := o.config(p.Version, stdout, stderr)
+	if err == nil && fs.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\nRun '%s --help' for usage.\n", p.Name, err, p.Name)
+		return nil, exitUsage
+	}
+	return cfg, exitDone
+}
+
+func (o options) config(software string, stdout, stderr io.Writer) (*enclave.Config, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.level)); err != nil {
+		return nil, fmt.Errorf("--log-level: %w", err)
+	}
+	if o.home == "" || o.chainID == "" || o.uid == "" {
+		return nil, errors.New("--home, --chain-id and --chain-uid are required")
+	}
+	home, err := filepath.Abs(o.home)
+	if err != nil {
+		return nil, fmt.Errorf("--home: %w", err)
+	}
+	uid, err := wire.ParseDigest[wire.ChainUID](o.uid)
+	if err != nil {
+		return nil, fmt.Errorf("--chain-uid: %w", err)
+	}
+	cfg := &enclave.Config{
+		Home: home, Socket: o.socket, Listen: o.listen, ChainID: o.chainID, UID: uid,
+		TrustingPeriod: o.trustingPeriod, Software: software, Rand: rand.Reader, Now: time.Now,
+		Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
+		Ready: func(d enclave.Doors) {
+			// A reader that has gone away is no reason to stop: the doors are open.
+			_ = json.NewEncoder(stdout).Encode(d)
+		},
+	}
+	if (o.trustHeight == 0) != (o.trustHash == "") {
+		return nil, errors.New("--trust-height and --trust-hash go together")
+	}
+	if o.trustHeight != 0 {
+		hash, err := wire.ParseDigest[wire.Hash](o.trustHash)
+		if err != nil {
+			return nil, fmt.Errorf("--trust-hash: %w", err)
+		}
+		cfg.Trust = light.TrustRoot{Height: o.trustHeight, Hash: hash}
+	}
+	return cfg, nil
+}
+
+func (p Program) showBanner(stderr io.Writer) {
+	if p.Banner == "" {
+		return
+	}
+	if f, ok := stderr.(*os.File); ok && isTerminal(f) {
+		fmt.Fprintf(stderr, "\x1b[1;31m%s\x1b[0m\n", p.Banner)
+		return
+	}
+	fmt.Fprintln(stderr, p.Banner)
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

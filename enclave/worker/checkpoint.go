@@ -1,0 +1,196 @@
+package worker
+
+import (
+	"fmt"
+
+	"github.com/phalanx-network/phalanx/crypto/scale"
+	"github.com/phalanx-network/phalanx/enclave/contract/state"
+	"github.com/phalanx-network/phalanx/wire"
+)
+
+const (
+	receiptRetention = 7_200  // blocks for which a receipt is kept
+	pruneStep        = 10_000 // topic indices that one mark looks at to drop old receipts
+	sweepEvery       = 16     // marks between two sweeps of idle nonces and uploads
+	rootMarks        = 2      // the RootKey changes at this mark after a key was fixed
+)
+
+// markEntry is a checkpoint mark in the state.
+type markEntry struct {
+	First  uint64 // the first topic index that its receipts root covers
+	End    uint64 // one past the last, which is the mark's own message
+	Leaves uint64
+	Root   wire.Hash // over the receipts
+	Height uint64
+}
+
+// Scale visits the fields in order.
+func (e *markEntry) Scale(c *scale.Codec) {
+	c.U64(&e.First)
+	c.U64(&e.End)
+	c.U64(&e.Leaves)
+	e.Root.Scale(c)
+	c.U64(&e.Height)
+}
+
+// mark closes the receipts since the last mark under a root, and drops what has become old. It ends the batch: the
+// state root is taken right after it.
+func (x *executor) mark(o *state.Overlay, m message, b *wire.Mark) error {
+	leaves, err := takeLeaves(o)
+	if err != nil {
+		return err
+	}
+	entry := markEntry{
+		First: x.sys.MarkEnd, End: m.index + 1, Leaves: uint64(len(leaves)),
+		Root: wire.ReceiptsRoot(leaves), Height: m.Height,
+	}
+	if err := save(o, systemKey("m/", be64(b.Number)), &entry); err != nil {
+		return err
+	}
+	x.sys.Marks, x.sys.MarkEnd = b.Number, entry.End
+	if x.sys.NextRoot != nil {
+		next := *x.sys.NextRoot
+		next.Marks++
+		x.sys.NextRoot = &next
+		if _, held := x.keys.epoch(next.Epoch); next.Marks >= rootMarks && !held {
+			return errMissingKey
+		}
+	}
+	if err := x.prune(o, m.Height); err != nil {
+		return err
+	}
+	if b.Number%sweepEvery != 0 {
+		return nil
+	}
+	if err := dropIdleNonces(o, m.Height); err != nil {
+		return err
+	}
+	return dropIdleUploads(o, m.Height)
+}
+
+// takeLeaves removes the leaves since the last mark from the state and returns them in topic order.
+func takeLeaves(o *state.Overlay) ([]wire.Hash, error) {
+	var leaves []wire.Hash
+	var keys [][]byte
+	o.Ascend(systemID, []byte("l/"), func(key, value []byte) bool {
+		leaves = append(leaves, wire.Hash(value))
+		keys = append(keys, append([]byte(nil), key...))
+		return true
+	})
+	for _, k := range keys {
+		if err := o.Delete(systemID, k); err != nil {
+			return nil, err
+		}
+	}
+	return leaves, nil
+}
+
+// prune drops receipts that are over their time, oldest first, and the marks that covered them.
+func (x *executor) prune(o *state.Overlay, height uint64) error {
+	for end := min(x.sys.Oldest+pruneStep, x.sys.MarkEnd); x.sys.Oldest < end; x.sys.Oldest++ {
+		key := systemKey("r/", be64(x.sys.Oldest))
+		var entry receiptEntry
+		ok, err := load(o, key, &entry)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if entry.Salted.Receipt.Height+receiptRetention >= height {
+			break
+		}
+		if err := o.Delete(systemID, key); err != nil {
+			return err
+		}
+	}
+	return x.pruneMarks(o)
+}
+
+func (x *executor) pruneMarks(o *state.Overlay) error {
+	var old [][]byte
+	var err error
+	o.Ascend(systemID, []byte("m/"), func(key, value []byte) bool {
+		var e markEntry
+		if err = unmarshal(value, &e); err != nil || e.End > x.sys.Oldest {
+			return false
+		}
+		old = append(old, append([]byte(nil), key...))
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	for _, k := range old {
+		if err := o.Delete(systemID, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rootDue reports whether the RootKey changes with the mark that was just executed, and to which epoch.
+func (s *system) rootDue() (epoch uint32, due bool) {
+	if s.NextRoot == nil || s.NextRoot.Marks < rootMarks {
+		return 0, false
+	}
+	return s.NextRoot.Epoch, true
+}
+
+// checkpoint makes the report of the mark at which a view stands.
+func checkpoint(cluster wire.ClusterID, sys *system, v *state.View) (wire.Checkpoint, error) {
+	var entry markEntry
+	ok, err := load(v, systemKey("m/", be64(sys.Marks)), &entry)
+	if err != nil {
+		return wire.Checkpoint{}, err
+	}
+	if !ok || entry.End != v.Count() {
+		return wire.Checkpoint{}, fmt.Errorf("no mark at count %d", v.Count())
+	}
+	list, err := unpaid(v)
+	return wire.Checkpoint{
+		Cluster: cluster, Mark: sys.Marks, Count: v.Count(), KeyEpoch: v.RootEpoch(),
+		StateRoot: v.Root(), ReceiptsRoot: entry.Root, Withdrawals: list,
+	}, err
+}
+
+// receiptPath returns the path of a receipt under the root of the mark that covers it; ok is false before that mark.
+func receiptPath(v *state.View, index uint64) (mark, leaf uint64, leaves uint64, path []wire.Hash, err error) {
+	var entry markEntry
+	v.Ascend(systemID, []byte("m/"), func(key, value []byte) bool {
+		if err = unmarshal(value, &entry); err != nil {
+			return false
+		}
+		if index < entry.First || index >= entry.End {
+			return true
+		}
+		mark = beUint64(key[2:])
+		return false
+	})
+	if err != nil || mark == 0 {
+		return 0, 0, 0, nil, err
+	}
+	hashes := make([]wire.Hash, 0, entry.Leaves)
+	for i := entry.First; i < entry.End; i++ {
+		var r receiptEntry
+		ok, err := load(v, systemKey("r/", be64(i)), &r)
+		if err != nil {
+			return 0, 0, 0, nil, err
+		}
+		if !ok {
+			continue
+		}
+		if i == index {
+			leaf = uint64(len(hashes))
+		}
+		h, err := r.Salted.Leaf()
+		if err != nil {
+			return 0, 0, 0, nil, err
+		}
+		hashes = append(hashes, h)
+	}
+	if uint64(len(hashes)) != entry.Leaves {
+		return 0, 0, 0, nil, nil // others of its interval are dropped already
+	}
+	return mark, leaf, entry.Leaves, wire.ReceiptPath(hashes, int(leaf)), nil
+}

@@ -1,0 +1,307 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/phalanx-network/phalanx/crypto/scale"
+	"github.com/phalanx-network/phalanx/enclave/contract"
+	"github.com/phalanx-network/phalanx/enclave/contract/state"
+	"github.com/phalanx-network/phalanx/wire"
+)
+
+// What actions cost in gas, beside what the engine counts. One gas is about a nanosecond of one core.
+const (
+	gasBase        = 150_000 // opening and checking the invocation, storing its receipt
+	gasUploadByte  = 200     // storing a byte of code
+	gasCompileByte = 5_000   // validating, instrumenting and compiling a byte of code
+)
+
+// maxStateBytes bounds a cluster's state; beyond it commands that would let it grow fail with status limit.
+const maxStateBytes = 4 << 30
+
+// command opens, checks and executes a client's invocation; false means that it is a no-op: it cannot be opened or
+// decoded, is not signed, is out of its time, not paid for or repeats a nonce. From the nonce on there is a receipt.
+func (x *executor) command(ctx context.Context, o *state.Overlay, m message, c *wire.Command) (bool, error) {
+	plain, err := x.open(c.Envelope, m.Height)
+	if err != nil {
+		if errors.Is(err, errMissingKey) {
+			return false, err
+		}
+		return false, nil
+	}
+	var inv wire.Invocation
+	err = unmarshal(plain, &inv)
+	clear(plain)
+	if err != nil {
+		return false, nil
+	}
+	target := wire.Target{UID: x.uid, Cluster: x.cluster}
+	if !admissible(&inv, m.Height, c.Gas()) || inv.Verify(target) != nil {
+		return false, nil
+	}
+	hash, err := inv.Hash(target)
+	if err != nil {
+		return false, nil
+	}
+	fresh, err := useNonce(o, inv.From, inv.Nonce, m.Height, m.Time)
+	if err != nil || !fresh {
+		return false, err
+	}
+	outcome, err := x.perform(ctx, o, m, &inv, hash)
+	if err != nil {
+		return false, err
+	}
+	return true, x.saveReceipt(o, m, &inv, hash, outcome)
+}
+
+// admissible checks what can be checked without the signature or the state.
+func admissible(inv *wire.Invocation, height, gas uint64) bool {
+	return inv.Kind.Action != wire.ActionQuery &&
+		inv.NotAfter >= height &&
+		inv.NotAfter-height <= wire.MaxLifetime &&
+		inv.GasLimit <= gas
+}
+
+// perform carries out the action in a child of o, which is dropped unless the outcome is done.
+func (x *executor) perform(ctx context.Context, o *state.Overlay, m message, inv *wire.Invocation, hash wire.Hash) (wire.Outcome, error) {
+	if inv.GasLimit < gasBase {
+		return fault(wire.StatusOutOfGas, inv.GasLimit, "gas limit is below the base cost of %d", gasBase), nil
+	}
+	child := o.Begin()
+	contracts := len(x.contracts)
+	sys := x.sys
+	outcome, err := x.act(ctx, child, m, inv, hash)
+	if err != nil {
+		return wire.Outcome{}, err
+	}
+	if outcome.Status == wire.StatusDone && child.Size() > max(maxStateBytes, o.Size()) {
+		outcome = fault(wire.StatusLimit, outcome.GasUsed, "the cluster's state is full")
+	}
+	if outcome.Status != wire.StatusDone {
+		x.contracts, x.sys = x.contracts[:contracts], sys
+		return outcome, nil
+	}
+	return outcome, child.Commit()
+}
+
+func (x *executor) act(ctx context.Context, o *state.Overlay, m message, inv *wire.Invocation, hash wire.Hash) (wire.Outcome, error) {
+	switch inv.Kind.Action {
+	case wire.ActionUpload:
+		return x.upload(ctx, o, m, inv)
+	case wire.ActionInstantiate:
+		return x.instantiate(ctx, o, m, inv, hash)
+	case wire.ActionCommand:
+		return x.call(ctx, o, m, inv, hash)
+	case wire.ActionWithdraw:
+		return x.withdrawal(o, inv)
+	}
+	return fault(wire.StatusRefused, gasBase, "unknown action"), nil
+}
+
+// fault makes an outcome that is not done. The words must be the same on every worker.
+func fault(status wire.Status, gas uint64, format string, args ...any) wire.Outcome {
+	words := fmt.Sprintf(format, args...)
+	return wire.Outcome{Status: status, GasUsed: gas, Fault: words[:min(len(words), wire.MaxFault)]}
+}
+
+// withdrawal turns a balance into a withdrawal to an account of the chain.
+func (x *executor) withdrawal(o *state.Overlay, inv *wire.Invocation) (wire.Outcome, error) {
+	if !inv.Payload.To.IsZero() || len(inv.Payload.Input) != 0 || !inv.Value.IsZero() || inv.Kind.Amount.IsZero() {
+		return fault(wire.StatusRefused, gasBase, "a withdrawal has an amount and neither target, input nor value"), nil
+	}
+	if err := debit(o, inv.From.AccountID(), inv.Kind.Amount); errors.Is(err, errBalance) {
+		return fault(wire.StatusRefused, gasBase, "balance is too low"), nil
+	} else if err != nil {
+		return wire.Outcome{}, err
+	}
+	if err := withdraw(o, &x.sys, inv.Kind.Account, inv.Kind.Amount); err != nil {
+		return wire.Outcome{}, err
+	}
+	return wire.Outcome{Status: wire.StatusDone, GasUsed: gasBase}, nil
+}
+
+// instantiate makes a contract of code that the cluster has, and runs its constructor.
+func (x *executor) instantiate(ctx context.Context, o *state.Overlay, m message, inv *wire.Invocation, hash wire.Hash) (wire.Outcome, error) {
+	id := wire.NewContractID(x.cluster, inv.From, inv.Kind.CodeHash, inv.Kind.Salt)
+	if inv.Payload.To != id {
+		return fault(wire.StatusRefused, gasBase, "target is not the id of that code, caller and salt"), nil
+	}
+	key := systemKey("c/", id[:])
+	if _, exists := o.Get(systemID, key); exists {
+		return fault(wire.StatusRefused, gasBase, "contract exists already; use another salt"), nil
+	}
+	entry := contractEntry{CodeHash: inv.Kind.CodeHash, Owner: inv.From, Index: m.index}
+	if err := save(o, key, &entry); err != nil {
+		return wire.Outcome{}, err
+	}
+	outcome, err := x.run(ctx, o, m, inv, hash, &entry, true)
+	if err != nil || outcome.Status != wire.StatusDone {
+		return outcome, err
+	}
+	x.sys.Contracts++
+	x.contracts = append(x.contracts, wire.ContractReport{
+		Cluster: x.cluster, Contract: id, CodeHash: entry.CodeHash, Index: m.index,
+	})
+	return outcome, nil
+}
+
+// call runs a message of a contract.
+func (x *executor) call(ctx context.Context, o *state.Overlay, m message, inv *wire.Invocation, hash wire.Hash) (wire.Outcome, error) {
+	var entry contractEntry
+	ok, err := load(o, systemKey("c/", inv.Payload.To[:]), &entry)
+	if err != nil {
+		return wire.Outcome{}, err
+	}
+	if !ok {
+		return fault(wire.StatusRefused, gasBase, "no such contract"), nil
+	}
+	return x.run(ctx, o, m, inv, hash, &entry, false)
+}
+
+// run moves the value and executes the contract with what is left of the gas.
+func (x *executor) run(ctx context.Context, o *state.Overlay, m message, inv *wire.Invocation, hash wire.Hash, entry *contractEntry, deploy bool) (wire.Outcome, error) {
+	module, ok, err := module(ctx, x.engine, o, entry.CodeHash)
+	if err != nil {
+		return wire.Outcome{}, err
+	}
+	if !ok {
+		return fault(wire.StatusRefused, gasBase, "no such code; upload it first"), nil
+	}
+	err = transfer(o, inv.From.AccountID(), inv.Payload.To, inv.Value)
+	if errors.Is(err, errBalance) {
+		return fault(wire.StatusRefused, gasBase, "balance is too low for the value"), nil
+	}
+	if err != nil {
+		return wire.Outcome{}, err
+	}
+	call := contract.Call{
+		Deploy:     deploy,
+		Contract:   inv.Payload.To,
+		Caller:     inv.From.AccountID(),
+		CodeHash:   entry.CodeHash,
+		Input:      inv.Payload.Input,
+		Value:      inv.Value,
+		GasLimit:   inv.GasLimit - gasBase,
+		Height:     m.Height,
+		TimeMillis: m.Time,
+	}
+	if call.Seed, err = x.seed(inv.Payload.To, hash); err != nil {
+		return wire.Outcome{}, err
+	}
+	defer clear(call.Seed[:])
+	space := &storage{o: o, id: inv.Payload.To}
+	result, err := x.engine.Execute(ctx, module, call, space)
+	if err != nil {
+		return wire.Outcome{}, fmt.Errorf("contract engine: %w", err)
+	}
+	x.written += space.written
+	return outcome(space, result, gasBase), nil
+}
+
+// seed is the secret randomness of one invocation, under the newest key that was fixed before it.
+func (x *executor) seed(id wire.ContractID, hash wire.Hash) ([32]byte, error) {
+	fixed, ok := x.sys.inForce()
+	if !ok {
+		return [32]byte{}, errMissingKey
+	}
+	k, ok := x.keys.epoch(fixed.Epoch)
+	if !ok {
+		return [32]byte{}, errMissingKey
+	}
+	ck := k.cluster.ContractKey(id)
+	defer ck.Zero()
+	return ck.Seed(hash), nil
+}
+
+// module returns prepared code of the cluster, compiling it if need be; false where the cluster has no such code.
+func module(ctx context.Context, engine *contract.Engine, s reader, hash wire.CodeHash) (*contract.Module, bool, error) {
+	if !hasCode(s, hash) {
+		return nil, false, nil
+	}
+	if m, ok := engine.Cached(hash); ok {
+		return m, true, nil
+	}
+	code, _ := s.Get(systemID, systemKey("w/", hash[:]))
+	m, err := engine.Prepare(ctx, code)
+	return m, err == nil, err
+}
+
+// statuses translates the engine's ends of a call; those that are not named are traps.
+var statuses = map[contract.Status]wire.Status{
+	contract.Done:          wire.StatusDone,
+	contract.Reverted:      wire.StatusReverted,
+	contract.OutOfGas:      wire.StatusOutOfGas,
+	contract.DepthExceeded: wire.StatusLimit,
+	contract.LimitExceeded: wire.StatusLimit,
+}
+
+func outcome(s *storage, r contract.Outcome, base uint64) wire.Outcome {
+	if s.over() {
+		return fault(wire.StatusLimit, saturate(r.GasUsed, base), "one call writes more than %d bytes", maxCallWrites)
+	}
+	status, ok := statuses[r.Status]
+	if !ok {
+		status = wire.StatusTrapped
+	}
+	out := wire.Outcome{Status: status, GasUsed: saturate(r.GasUsed, base), Output: r.Output}
+	for _, e := range r.Events {
+		out.Events = append(out.Events, wire.Event{Contract: s.id, Topics: e.Topics, Data: e.Data})
+	}
+	if status == wire.StatusDone {
+		return out
+	}
+	out.Fault = r.Status.String()
+	if r.Reason != "" {
+		out.Fault += ": " + r.Reason
+	}
+	out.Fault = out.Fault[:min(len(out.Fault), wire.MaxFault)]
+	return out
+}
+
+func saturate(a, b uint64) uint64 {
+	if a > math.MaxUint64-b {
+		return math.MaxUint64
+	}
+	return a + b
+}
+
+// receiptEntry is a receipt in the state.
+type receiptEntry struct {
+	ReplyTo [32]byte // an EcdhKey; it was parsed with the invocation
+	Salted  wire.SaltedReceipt
+}
+
+// Scale visits the fields in order.
+func (r *receiptEntry) Scale(c *scale.Codec) {
+	c.Fixed(r.ReplyTo[:])
+	r.Salted.Scale(c)
+}
+
+// saveReceipt stores the receipt at the message's index, salted under the newest key that was fixed before it.
+func (x *executor) saveReceipt(o *state.Overlay, m message, inv *wire.Invocation, hash wire.Hash, out wire.Outcome) error {
+	fixed, ok := x.sys.inForce()
+	if !ok {
+		return errMissingKey
+	}
+	k, ok := x.keys.epoch(fixed.Epoch)
+	if !ok {
+		return errMissingKey
+	}
+	entry := receiptEntry{ReplyTo: inv.ReplyTo.Array(), Salted: wire.SaltedReceipt{
+		Salt: k.cluster.ReceiptSalt(m.index),
+		Receipt: wire.Receipt{
+			Invocation: hash, Cluster: x.cluster, Index: m.index, Height: m.Height, Outcome: out,
+		},
+	}}
+	leaf, err := entry.Salted.Leaf()
+	if err != nil {
+		return err
+	}
+	if err := save(o, systemKey("l/", be64(m.index)), &leaf); err != nil {
+		return err
+	}
+	return save(o, systemKey("r/", be64(m.index)), &entry)
+}

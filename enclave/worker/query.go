@@ -1,0 +1,314 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/phalanx-network/phalanx/crypto/commkey"
+	"github.com/phalanx-network/phalanx/crypto/ecdh"
+	"github.com/phalanx-network/phalanx/crypto/envelope"
+	"github.com/phalanx-network/phalanx/crypto/scale"
+	"github.com/phalanx-network/phalanx/enclave/contract"
+	"github.com/phalanx-network/phalanx/enclave/contract/state"
+	"github.com/phalanx-network/phalanx/light"
+	"github.com/phalanx-network/phalanx/wire"
+)
+
+// Bounds of queries and receipts.
+const (
+	MaxQueryGas = 2_000_000_000    // a query's gas limit counts up to here: about two seconds of one core
+	waitBehind  = 5 * time.Second  // how long a query or receipt waits for the worker to catch up
+	staleAfter  = 60 * time.Second // without a new header, after which no query is answered
+	maxReplays  = 1 << 18          // queries of the last blocks that are remembered, in one cluster
+)
+
+// anchor is a state and the newest verified header whose proven head is where the state stands.
+type anchor struct {
+	live   *live
+	header light.Header
+}
+
+// broadcast wakes everybody who waits.
+type broadcast struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func (b *broadcast) init() { b.ch = make(chan struct{}) }
+
+func (b *broadcast) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ch
+}
+
+func (b *broadcast) all() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.ch)
+	b.ch = make(chan struct{})
+}
+
+// replays are the queries that were seen, each until its not_after is past.
+type replays struct {
+	mu   sync.Mutex
+	seen map[wire.Hash]uint64
+	at   uint64
+}
+
+// add remembers a query, or refuses one that was seen or that is one too many.
+func (r *replays) add(hash wire.Hash, notAfter uint64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen == nil {
+		r.seen = map[wire.Hash]uint64{}
+	}
+	if _, ok := r.seen[hash]; ok {
+		return ErrReplayed
+	}
+	if len(r.seen) >= maxReplays {
+		return ErrBusy
+	}
+	r.seen[hash] = notAfter
+	return nil
+}
+
+// prune forgets what can no longer be accepted at a height. It looks at everything at most once in ten blocks.
+func (r *replays) prune(height uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if height < r.at+10 {
+		return
+	}
+	r.at = height
+	for h, notAfter := range r.seen {
+		if notAfter < height {
+			delete(r.seen, h)
+		}
+	}
+}
+
+// Query executes an enveloped, signed query on the newest state that a verified header stands for, and returns the
+// SCALE of the envelope of a [wire.QueryReply]. What the contract does wrong is in the reply; the errors are those of
+// this package.
+func (r *Role) Query(ctx context.Context, id wire.ClusterID, raw []byte) ([]byte, error) {
+	cl, ok := r.find(id)
+	if !ok {
+		return nil, ErrUnknownCluster
+	}
+	select {
+	case r.queries <- struct{}{}:
+		defer func() { <-r.queries }()
+	case <-ctx.Done():
+		return nil, ErrBusy
+	}
+	request, err := envelope.Parse(raw)
+	if err != nil || request.Purpose != commkey.Query {
+		return nil, ErrQuery
+	}
+	plain, err := r.cfg.Keys.OpenEnvelope(request)
+	if err != nil {
+		return nil, ErrQuery
+	}
+	var inv wire.Invocation
+	err = scale.Unmarshal(plain, &inv)
+	clear(plain)
+	if err != nil || inv.Kind.Action != wire.ActionQuery {
+		return nil, ErrQuery
+	}
+	hash, err := cl.admit(&inv)
+	if err != nil {
+		return nil, err
+	}
+	a, err := cl.await(ctx, inv.MinHeight)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := cl.answer(ctx, a, &inv, hash)
+	if err != nil {
+		return nil, err
+	}
+	return sealed(reply, func(plain []byte) (*envelope.Envelope, error) {
+		return r.cfg.Keys.SealReplyTo(request, inv.ReplyTo, plain)
+	})
+}
+
+// sealed returns the SCALE of the envelope that seal makes of a record.
+func sealed(record scale.Record, seal func([]byte) (*envelope.Envelope, error)) ([]byte, error) {
+	plain, err := scale.Marshal(record)
+	if err != nil {
+		return nil, fmt.Errorf("reply: %w", err)
+	}
+	defer clear(plain)
+	e, err := seal(plain)
+	if err != nil {
+		return nil, fmt.Errorf("reply: %w", err)
+	}
+	return e.Marshal(), nil
+}
+
+// admit checks a query's signature, its time and that it is new.
+func (cl *cluster) admit(inv *wire.Invocation) (wire.Hash, error) {
+	target := wire.Target{UID: cl.cfg.UID, Cluster: cl.id, Worker: &wire.WorkerLife{
+		Identity: cl.cfg.Keys.Identity(), Incarnation: cl.cfg.Keys.Incarnation(),
+	}}
+	if inv.Verify(target) != nil {
+		return wire.Hash{}, ErrQuery
+	}
+	hash, err := inv.Hash(target)
+	if err != nil {
+		return wire.Hash{}, ErrQuery
+	}
+	h, age, ok := cl.cfg.Header()
+	if !ok || age > staleAfter {
+		return wire.Hash{}, ErrStale
+	}
+	if inv.NotAfter < h.Height || inv.NotAfter-h.Height > wire.MaxQueryLifetime {
+		return wire.Hash{}, ErrExpired
+	}
+	return hash, cl.seen.add(hash, inv.NotAfter)
+}
+
+// await returns the anchor once its header is above the height that the query asks for.
+func (cl *cluster) await(ctx context.Context, above uint64) (*anchor, error) {
+	ctx, cancel := context.WithTimeout(ctx, waitBehind)
+	defer cancel()
+	for {
+		wake := cl.wake.wait()
+		if a := cl.anchor.Load(); a != nil && a.header.Height > above {
+			return a, nil
+		}
+		select {
+		case <-wake:
+		case <-cl.ctx.Done():
+			return nil, ErrNotRunning
+		case <-ctx.Done():
+			if cl.anchor.Load() == nil {
+				return nil, ErrNotRunning
+			}
+			return nil, ErrBehind
+		}
+	}
+}
+
+// answer executes the query on the anchor's state, in an overlay that is dropped.
+func (cl *cluster) answer(ctx context.Context, a *anchor, inv *wire.Invocation, hash wire.Hash) (*wire.QueryReply, error) {
+	out, debug, err := cl.execQuery(ctx, a, inv)
+	if err != nil {
+		return nil, err
+	}
+	return &wire.QueryReply{
+		Invocation: hash,
+		Count:      a.live.view.Count(),
+		StateRoot:  a.live.view.Root(),
+		Height:     a.header.Height,
+		BlockHash:  a.header.Hash,
+		BlockTime:  a.header.UnixMillis(),
+		Outcome:    out,
+		Debug:      debug[:min(len(debug), wire.MaxDebug)],
+	}, nil
+}
+
+func (cl *cluster) execQuery(ctx context.Context, a *anchor, inv *wire.Invocation) (wire.Outcome, []byte, error) {
+	o := state.NewOverlay(a.live.view)
+	var entry contractEntry
+	ok, err := load(o, systemKey("c/", inv.Payload.To[:]), &entry)
+	if err != nil {
+		return wire.Outcome{}, nil, err
+	}
+	if !ok {
+		return fault(wire.StatusRefused, 0, "no such contract"), nil, nil
+	}
+	m, ok, err := module(ctx, cl.cfg.Engine, o, entry.CodeHash)
+	if err != nil || !ok {
+		return wire.Outcome{}, nil, errors.Join(err, ErrNotRunning)
+	}
+	err = transfer(o, inv.From.AccountID(), inv.Payload.To, inv.Value)
+	if errors.Is(err, errBalance) {
+		return fault(wire.StatusRefused, 0, "balance is too low for the value"), nil, nil
+	}
+	if err != nil {
+		return wire.Outcome{}, nil, err
+	}
+	call := contract.Call{
+		ReadOnly:   true,
+		Contract:   inv.Payload.To,
+		Caller:     inv.From.AccountID(),
+		CodeHash:   entry.CodeHash,
+		Input:      inv.Payload.Input,
+		Value:      inv.Value,
+		GasLimit:   min(inv.GasLimit, MaxQueryGas),
+		Height:     a.header.Height,
+		TimeMillis: a.header.UnixMillis(),
+	}
+	if _, err := io.ReadFull(cl.cfg.Rand, call.Seed[:]); err != nil {
+		return wire.Outcome{}, nil, fmt.Errorf("randomness: %w", err)
+	}
+	space := &storage{o: o, id: inv.Payload.To}
+	result, err := cl.cfg.Engine.Execute(ctx, m, call, space)
+	if err != nil {
+		return wire.Outcome{}, nil, fmt.Errorf("contract engine: %w", err)
+	}
+	return outcome(space, result, 0), result.Debug, nil
+}
+
+// Receipt returns the receipt of the command at an index of the cluster's topic, encrypted to the key that the command
+// names. With wait it waits a few seconds for a command that is not executed yet.
+func (r *Role) Receipt(ctx context.Context, id wire.ClusterID, index uint64, wait bool) (Receipt, error) {
+	cl, ok := r.find(id)
+	if !ok {
+		return Receipt{}, ErrUnknownCluster
+	}
+	l, err := cl.reach(ctx, index, wait)
+	if err != nil {
+		return Receipt{}, err
+	}
+	var entry receiptEntry
+	ok, err = load(l.view, systemKey("r/", be64(index)), &entry)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if !ok {
+		return Receipt{}, ErrNoReceipt
+	}
+	to, err := ecdh.ParsePublicKey(entry.ReplyTo[:])
+	if err != nil {
+		return Receipt{}, fmt.Errorf("receipt: %w", err)
+	}
+	out := Receipt{}
+	out.Envelope, err = sealed(&entry.Salted, func(plain []byte) (*envelope.Envelope, error) {
+		return r.cfg.Keys.SealReply(to, plain)
+	})
+	if err != nil {
+		return Receipt{}, err
+	}
+	out.Mark, out.Leaf, out.Leaves, out.Path, err = receiptPath(l.view, index)
+	return out, err
+}
+
+// reach returns the live state once it stands above an index.
+func (cl *cluster) reach(ctx context.Context, index uint64, wait bool) (*live, error) {
+	ctx, cancel := context.WithTimeout(ctx, waitBehind)
+	defer cancel()
+	for {
+		wake := cl.wake.wait()
+		l := cl.live.Load()
+		if l != nil && l.view.Count() > index {
+			return l, nil
+		}
+		if !wait {
+			return nil, ErrNotYet
+		}
+		select {
+		case <-wake:
+		case <-cl.ctx.Done():
+			return nil, ErrNotRunning
+		case <-ctx.Done():
+			return nil, ErrNotYet
+		}
+	}
+}
