@@ -68,6 +68,8 @@ func drawForgery(t *rapid.T) lighttest.Forgery {
 		f.AppHash = &[32]byte{1}
 	case 9:
 		f.AppHashAfterSigning = true
+	case 10:
+		f.Impostors = true
 	}
 	return f
 }

@@ -445,3 +445,28 @@ func TestGeneratedState(t *testing.T) {
 		}
 	})
 }
+
+// TestStoreBoundary has a store whose name ends like an encoded name of another; its root must not pass for the other's
+// by taking the beginning of the name into the leaf's prefix.
+func TestStoreBoundary(t *testing.T) {
+	s := lighttest.NewState(map[string]map[string][]byte{"A\x02mq": {"k": []byte("evil")}, "mq": {"k": []byte("good")}})
+	h := light.Header{Height: 2, AppHash: s.AppHash()}
+	value, proof := s.Prove("A\x02mq", "k")
+	if err := light.VerifyMembership(h, "A\x02mq", []byte("k"), value, proof); err != nil {
+		t.Fatal(err)
+	}
+	var ops cmtcrypto.ProofOps
+	mustUnmarshal(t, proof, &ops)
+	p := new(ics23.CommitmentProof)
+	mustUnmarshal(t, ops.Ops[1].Data, p)
+	p.GetExist().Key = []byte("mq")
+	p.GetExist().Leaf.Prefix = []byte{0, 4, 'A'}
+	if root, err := p.Calculate(); err != nil || !bytes.Equal(root, h.AppHash[:]) {
+		t.Fatalf("the attack is not built right: %x, %v", root, err)
+	}
+	ops.Ops[1].Key = []byte("mq")
+	ops.Ops[1].Data = mustMarshal(t, p)
+	if err := light.VerifyMembership(h, "mq", []byte("k"), value, mustMarshal(t, &ops)); !errors.Is(err, light.ErrProof) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cometbft/cometbft/types"
+
 	"github.com/phalanx-network/phalanx/light"
 	"github.com/phalanx-network/phalanx/light/lighttest"
 )
@@ -106,6 +108,9 @@ func TestAttacks(t *testing.T) {
 		"replaced set, skip":              {20, lighttest.Forgery{ReplaceSet: true}, light.ErrNeedIntermediate},
 		"set beside header, next":         {11, lighttest.Forgery{SwapSet: true}, light.ErrForged},
 		"set beside header, skip":         {20, lighttest.Forgery{SwapSet: true}, light.ErrForged},
+		"impostors, next":                 {11, lighttest.Forgery{Impostors: true}, light.ErrForged},
+		"impostors, skip":                 {20, lighttest.Forgery{Impostors: true}, light.ErrForged},
+		"impostors, equal":                {10, lighttest.Forgery{Impostors: true, AppHash: &other}, light.ErrForged},
 		"exactly two thirds, next":        {11, lighttest.Forgery{Signers: 4}, light.ErrForged},
 		"exactly two thirds, skip":        {20, lighttest.Forgery{Signers: 4}, light.ErrForged},
 		"one signer":                      {11, lighttest.Forgery{Signers: 1}, light.ErrForged},
@@ -206,6 +211,7 @@ func TestRoot(t *testing.T) {
 		"another height":    {chain.Block(6), chain.Time(6), light.ErrRoot},
 		"another header":    {chain.Forge(5, lighttest.Forgery{AppHash: &other}), chain.Time(5), light.ErrRoot},
 		"unsigned":          {chain.Forge(5, lighttest.Forgery{WrongSigner: true}), chain.Time(5), light.ErrForged},
+		"impostors":         {chain.Forge(5, lighttest.Forgery{Impostors: true}), chain.Time(5), light.ErrForged},
 		"too few signers":   {chain.Forge(5, lighttest.Forgery{Signers: 2}), chain.Time(5), light.ErrForged},
 		"another chain":     {chain.Forge(5, lighttest.Forgery{ChainID: "x"}), chain.Time(5), light.ErrChain},
 		"expired":           {chain.Block(5), chain.Time(5).Add(policy.TrustingPeriod), light.ErrExpired},
@@ -282,5 +288,31 @@ func TestUnixMillis(t *testing.T) {
 	}
 	if got := (light.Header{Time: time.UnixMilli(-1)}).UnixMillis(); got != 0 {
 		t.Error(got)
+	}
+}
+
+// TestBorrowedCommit puts a commit that the validators did sign beside a header that they did not.
+func TestBorrowedCommit(t *testing.T) {
+	chain := lighttest.New(lighttest.Config{Validators: 4})
+	for name, change := range map[string]func(*types.LightBlock){
+		"state root": func(b *types.LightBlock) { b.AppHash = make([]byte, 32) },
+		"next validators": func(b *types.LightBlock) {
+			b.NextValidatorsHash = chain.Draft(11, lighttest.Forgery{ReplaceSet: true}).ValidatorsHash
+		},
+		"time":            func(b *types.LightBlock) { b.Time = b.Time.Add(time.Second) },
+		"height":          func(b *types.LightBlock) { b.Header.Height++ },
+		"another commit":  func(b *types.LightBlock) { b.Commit = chain.LightBlock(uint64(b.Height) + 1).Commit },
+		"commit's height": func(b *types.LightBlock) { b.Commit.Height++ },
+		"commit's round":  func(b *types.LightBlock) { b.Commit.Round++ },
+		"commit's parts":  func(b *types.LightBlock) { b.Commit.BlockID.PartSetHeader.Total++ },
+		"vote's time":     func(b *types.LightBlock) { b.Commit.Signatures[0].Timestamp = b.Time },
+	} {
+		for _, height := range []uint64{11, 20} {
+			b := chain.LightBlock(height)
+			change(b)
+			if _, err := at(t, chain, 10).Verify(lighttest.Encode(b), chain.Time(30)); !errors.Is(err, light.ErrForged) {
+				t.Errorf("%s at %d: got %v", name, height, err)
+			}
+		}
 	}
 }

@@ -15,6 +15,9 @@ type Forgery struct {
 	ReplaceSet bool
 	// SwapSet delivers another validator set beside the true header and commit.
 	SwapSet bool
+	// Impostors leaves the header naming the chain's validators, but delivers and signs with a set that the chain never
+	// had.
+	Impostors bool
 	// Signers, where positive, is how many validators from the start of the set sign; the others are absent.
 	Signers int
 	// ChainID replaces the header's chain id.

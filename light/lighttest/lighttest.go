@@ -208,6 +208,9 @@ func (c *Chain) appHash(height uint64) []byte {
 func (c *Chain) Draft(height uint64, f Forgery) *types.LightBlock {
 	s := c.signers(height, f)
 	h := c.header(height, f)
+	if f.Impostors {
+		s = c.strangers()
+	}
 	commit := &types.Commit{
 		Height: h.Height,
 		Round:  int32(height % 3),

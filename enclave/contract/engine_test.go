@@ -1,0 +1,119 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"lukechampine.com/uint128"
+
+	"github.com/phalanx-network/phalanx/enclave/contract/internal/asm"
+)
+
+// memoryStorage is a Storage of plain maps.
+type memoryStorage struct {
+	values   map[string][]byte
+	balances map[[32]byte]uint128.Uint128
+}
+
+func newStorage() *memoryStorage {
+	return &memoryStorage{map[string][]byte{}, map[[32]byte]uint128.Uint128{}}
+}
+
+func (s *memoryStorage) Get(key []byte) ([]byte, bool) { v, ok := s.values[string(key)]; return v, ok }
+func (s *memoryStorage) Set(key, value []byte)         { s.values[string(key)] = value }
+func (s *memoryStorage) Delete(key []byte)             { delete(s.values, string(key)) }
+func (s *memoryStorage) Balance(a [32]byte) uint128.Uint128 {
+	return s.balances[a]
+}
+
+func (s *memoryStorage) Transfer(from, to [32]byte, amount uint128.Uint128) error {
+	if s.balances[from].Cmp(amount) < 0 {
+		return errors.New("balance too low")
+	}
+	s.balances[from] = s.balances[from].Sub(amount)
+	s.balances[to] = s.balances[to].Add(amount)
+	return nil
+}
+
+func (s *memoryStorage) clone() *memoryStorage {
+	return &memoryStorage{maps.Clone(s.values), maps.Clone(s.balances)}
+}
+
+// engines are the two of wazero; results must agree on both.
+var engines = []struct {
+	name   string
+	config func() wazero.RuntimeConfig
+}{{"compiler", wazero.NewRuntimeConfigCompiler}, {"interpreter", wazero.NewRuntimeConfigInterpreter}}
+
+func startEngine(t testing.TB, limits Limits, config wazero.RuntimeConfig) *Engine {
+	t.Helper()
+	e, err := newEngine(t.Context(), limits, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+func prepare(t testing.TB, e *Engine, code []byte) *Module {
+	t.Helper()
+	m, err := e.Prepare(t.Context(), code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func sampleCall(gas uint64) Call {
+	c := Call{GasLimit: gas, Height: 77, TimeMillis: 1_700_000_000_123, Value: uint128.From64(5)}
+	for i := range 32 {
+		c.Contract[i], c.Caller[i], c.CodeHash[i], c.Seed[i] = 0xc0, byte(i), 0xcd, byte(0x80+i)
+	}
+	return c
+}
+
+// runBoth runs code on both engines from equal storage, demands equal outcomes and storage, and gives them.
+func runBoth(t *testing.T, limits Limits, code []byte, call Call, storage *memoryStorage) Outcome {
+	t.Helper()
+	var first Outcome
+	var written *memoryStorage
+	for i, kind := range engines {
+		s := storage.clone()
+		e := startEngine(t, limits, kind.config())
+		out, err := e.Execute(t.Context(), prepare(t, e, code), call, s)
+		if err != nil {
+			t.Fatalf("%s: %v", kind.name, err)
+		}
+		if i == 0 {
+			first, written = out, s
+			continue
+		}
+		requireEqual(t, "outcome on "+kind.name, out, first)
+		requireEqual(t, "storage on "+kind.name, s, written)
+	}
+	*storage = *written
+	return first
+}
+
+const plenty = 1 << 24
+
+// run is runBoth with the default limits and plenty of gas.
+func run(t *testing.T, code []byte, storage *memoryStorage) Outcome {
+	t.Helper()
+	return runBoth(t, DefaultLimits(), code, sampleCall(plenty), storage)
+}
+
+// returning calls seal_return(flags, ptr, n).
+func returning(m *asm.Module) func(flags, ptr, n int32) []byte {
+	f := m.Import("seal0", "seal_return", "iii", "")
+	return func(flags, ptr, n int32) []byte {
+		return asm.Cat(asm.I32(flags), asm.I32(ptr), asm.I32(n), asm.Call(f))
+	}
+}

@@ -1,0 +1,42 @@
+package contract
+
+import "github.com/phalanx-network/phalanx/enclave/contract/instrument"
+
+// price is what a host function costs: base for each call, and byte for each byte it reads, writes or hashes
+// (the length that the contract states, charged before anything is read).
+type price struct{ base, byte uint64 }
+
+// The price list of host functions, in the gas of instrument.Weights (about 0.4 ns of a 2024 server core). Like the
+// weights it is a constant of the execution version. Crossing into the host alone is worth about 150; storage is
+// priced for a search in a large tree and, when written, for what every worker must log, hash and keep.
+var (
+	priceStart    = price{50_000, 1} // a fresh instance: bytes are data segments and input
+	pricePage     = uint64(16384)    // initial memory page
+	priceTable    = uint64(16)       // table entry
+	priceFunction = uint64(8)        // function or global of the module
+
+	priceRead     = price{300, 1} // facts about the call: input, caller, address, now, …
+	priceReturn   = price{300, 1}
+	priceBalance  = price{2_000, 1}
+	priceTransfer = price{6_000, 0}
+
+	priceGet      = price{3_000, 2} // key, and the value that is found
+	priceContains = price{3_000, 2}
+	priceSet      = price{6_000, 24} // key and value
+	priceDelete   = price{5_000, 2}
+
+	priceEvent      = price{2_000, 16}
+	priceTopic      = uint64(1_000)
+	priceDebug      = price{300, 2}
+	priceSha256     = price{800, 8}
+	priceKeccak256  = price{1_600, 12}
+	priceBlake2     = price{1_000, 5}
+	priceRandom     = price{1_500, 5}
+	priceIsContract = price{3_000, 0}
+)
+
+// startGas is the price of a fresh instance of a module.
+func startGas(i instrument.Info, input int) uint64 {
+	return priceStart.base + priceStart.byte*(uint64(i.DataBytes)+uint64(input)) + pricePage*uint64(i.MinPages) +
+		priceTable*uint64(i.TableEntries) + priceFunction*(uint64(i.Functions)+uint64(i.Globals))
+}

@@ -1,0 +1,3 @@
+//! Writes `counter.contract`; see ../../bundle.rs.
+use counter as _;
+include!("../../bundle.rs");
