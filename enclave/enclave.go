@@ -34,6 +34,9 @@ import (
 // ErrNotReady says that the chain's record of this enclave is not proven at the newest header yet.
 var ErrNotReady = errors.New("the chain's record of this enclave is not proven yet; bring its proof first")
 
+// ErrTrustRoot says that the sealed header began at another trust root than the chain's first header.
+var ErrTrustRoot = errors.New("this enclave began at another trust root; give the same one again")
+
 // maxClockDrift is how far a block's time may lie ahead of the host's clock.
 const maxClockDrift = 10 * time.Second
 
@@ -89,9 +92,6 @@ func Run(ctx context.Context, cfg Config) (err error) {
 }
 
 func open(ctx context.Context, cfg Config) (*Enclave, error) {
-	if cfg.Trust == (light.TrustRoot{}) {
-		cfg.Trust = light.TrustRoot{Height: 1, Hash: cfg.UID}
-	}
 	ring, err := keys.Open(ctx, filepath.Join(cfg.Home, "keys"), cfg.Platform.Sealer, cfg.UID, "pruntime", cfg.Rand)
 	if err != nil {
 		return nil, err
@@ -121,9 +121,14 @@ func open(ctx context.Context, cfg Config) (*Enclave, error) {
 }
 
 // lightClient continues from the sealed header, or begins at the trust root. A root other than the one that the sealed
-// header began at is a new root of trust: what this enclave holds for others is erased before it is believed.
+// header began at is a new root of trust: what this enclave holds for others is erased before it is believed. That is
+// done only where a root was given: to forget the option at a restart must not cost a gatekeeper its MasterKey.
 func (e *Enclave) lightClient(ctx context.Context) (*light.Client, time.Time, error) {
 	opts := light.Options{TrustingPeriod: e.cfg.TrustingPeriod, MaxClockDrift: maxClockDrift}
+	given := e.cfg.Trust != light.TrustRoot{}
+	if !given {
+		e.cfg.Trust = light.TrustRoot{Height: 1, Hash: e.cfg.UID}
+	}
 	sealed, blockTime, err := e.keys.Trusted()
 	if err != nil {
 		return nil, time.Time{}, err
@@ -136,6 +141,9 @@ func (e *Enclave) lightClient(ctx context.Context) (*light.Client, time.Time, er
 	c, err := light.Restore(e.cfg.ChainID, e.cfg.Trust, opts, sealed)
 	if !errors.Is(err, light.ErrState) {
 		return c, floor, err
+	}
+	if !given {
+		return nil, floor, fmt.Errorf("%w: %w", ErrTrustRoot, err)
 	}
 	e.cfg.Log.Warn("new trust root: shares and cluster keys are erased", "height", e.cfg.Trust.Height)
 	if c, err = light.New(e.cfg.ChainID, e.cfg.Trust, opts); err != nil {

@@ -286,15 +286,18 @@ type QueryError struct {
 // Error returns the chain's words.
 func (e *QueryError) Error() string { return e.Log }
 
-// codeNotFound is the Cosmos SDK's code of what does not exist.
-const codeNotFound = 38
+// The Cosmos SDK's codes of what does not exist; the first is what a gRPC query's NotFound becomes.
+const (
+	codeKeyNotFound = 22
+	codeNotFound    = 38
+)
 
 func responseError(r abci.ResponseQuery) error {
 	if r.IsOK() {
 		return nil
 	}
 	refusal := &QueryError{r.Codespace, r.Code, r.Log}
-	if r.Codespace == "sdk" && r.Code == codeNotFound {
+	if r.Codespace == "sdk" && (r.Code == codeNotFound || r.Code == codeKeyNotFound) {
 		return fmt.Errorf("%w: %w", ErrNotFound, refusal)
 	}
 	return refusal

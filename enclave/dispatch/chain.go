@@ -40,9 +40,12 @@ type Place struct {
 type Delivery struct {
 	Place    Place          // as the role gave it
 	Messages []wire.Message // in order, from index Place.Head.Count on; may be none
+	Digests  []wire.Hash    // of the messages
 	Head     wire.Head      // after the messages
 	Proven   wire.Head      // the topic's head at the newest verified header; at or beyond Head
-	Pruned   uint64         // the relay's word for the lowest index that the chain still keeps, 0 when it said nothing
+	// Pruned is the relay's word for the lowest index that the chain still keeps, 0 when it said nothing. Where it is above
+	// the place there are no messages: the role decides whether to believe it, and where to go on.
+	Pruned uint64
 }
 
 // Role is one of the enclave's jobs. Its methods are called one at a time.
@@ -54,6 +57,9 @@ type Role interface {
 	Places() []Place
 	// Deliver takes messages. On an error the role stands where it stood, and the messages come again.
 	Deliver(ctx context.Context, c Chain, d Delivery) error
+	// Suspend erases what the role holds for others and forgets its places, for the enclave may not act in this role now.
+	// Step takes up the work again.
+	Suspend()
 	// Stop erases what the role holds; it is not called again.
 	Stop()
 }

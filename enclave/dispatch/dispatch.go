@@ -2,9 +2,11 @@ package dispatch
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/phalanx-network/phalanx/crypto/scale"
@@ -18,6 +20,7 @@ const (
 	MaxLightBlocks = 64
 	MaxProofs      = 1024
 	MaxBatches     = 128
+	MaxMessages    = 1 << 16 // of one batch
 	MaxDigests     = 1 << 17 // of one batch
 	maxActs        = 4096    // undelivered acts
 	saveEvery      = 100     // heights between two sealings of the trusted header
@@ -73,9 +76,11 @@ type Own interface {
 type Dispatcher struct {
 	cfg Config
 
+	// latest is what Header answers, without the lock: the roles' doors ask for it while Advance executes messages.
+	latest atomic.Pointer[sighting]
+
 	mu       sync.Mutex
 	header   light.Header
-	seen     time.Time // host's clock with its monotonic reading, when header was verified
 	saved    uint64
 	clock    time.Time
 	facts    map[wire.RecordKey]Fact
@@ -90,6 +95,12 @@ type Dispatcher struct {
 	uidSeen  bool
 }
 
+// sighting is a header that was verified in this incarnation.
+type sighting struct {
+	header light.Header
+	at     time.Time // the host's clock with its monotonic reading
+}
+
 // New returns a dispatcher that has seen nothing in this incarnation. A header that the light client was restored with
 // counts as verified, though not as seen now.
 func New(cfg Config) *Dispatcher {
@@ -102,11 +113,13 @@ func New(cfg Config) *Dispatcher {
 }
 
 // Header returns the newest verified header and how long ago it was verified, by the monotonic clock; ok is false
-// before the first one of this incarnation.
+// before the first one of this incarnation. It never waits.
 func (d *Dispatcher) Header() (h light.Header, age time.Duration, ok bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.header, d.cfg.Now().Sub(d.seen), !d.seen.IsZero()
+	s := d.latest.Load()
+	if s == nil {
+		return light.Header{}, 0, false
+	}
+	return s.header, d.cfg.Now().Sub(s.at), true
 }
 
 // Now returns the enclave's clock: the host's, or the newest verified block time where that is later; it never goes
@@ -145,11 +158,13 @@ type Batch struct {
 }
 
 // Advance believes what can be verified of a request and runs the roles on it. After an error the enclave stands
-// where it stood before the part that failed, and the relay may try again.
+// where it stood before the part that failed, and the relay may try again. A relay that goes away meanwhile stops
+// nothing: what has been believed is carried through.
 func (d *Dispatcher) Advance(ctx context.Context, blocks [][]byte, proofs []Proof, batches []Batch) error {
 	if len(blocks) > MaxLightBlocks || len(proofs) > MaxProofs || len(batches) > MaxBatches {
 		return fmt.Errorf("%w: too many parts", ErrRequest)
 	}
+	ctx = context.WithoutCancel(ctx)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, b := range blocks {
@@ -157,7 +172,7 @@ func (d *Dispatcher) Advance(ctx context.Context, blocks [][]byte, proofs []Proo
 			return err
 		}
 	}
-	if d.seen.IsZero() {
+	if d.latest.Load() == nil {
 		return ErrNoHeader
 	}
 	for i := range proofs {
@@ -189,8 +204,8 @@ func (d *Dispatcher) verifyHeader(ctx context.Context, block []byte) error {
 	if err != nil {
 		return err
 	}
-	if h.Height > d.header.Height || d.seen.IsZero() {
-		d.seen = d.cfg.Now()
+	if h.Height > d.header.Height || d.latest.Load() == nil {
+		d.latest.Store(&sighting{h, d.cfg.Now()})
 		clear(d.facts)
 	}
 	d.header = h
@@ -249,6 +264,7 @@ func (d *Dispatcher) step(ctx context.Context) error {
 		d.problem = err.Error()
 		return err
 	}
+	d.suspend()
 	if d.self == nil || d.params == nil || !d.uidSeen {
 		return nil
 	}
@@ -347,8 +363,19 @@ func (d *Dispatcher) registered(self *wire.WorkerState, present bool) {
 	}
 }
 
+// suspend has the roles erase their keys that the enclave may not act in now: an expired or suspended one keeps its
+// place in its clusters, but no keys, a superseded incarnation has neither, and a gatekeeper takes no contracts.
+func (d *Dispatcher) suspend() {
+	active := d.active()
+	for _, r := range []Role{d.cfg.Worker, d.cfg.Gatekeeper} {
+		if r != active {
+			r.Suspend()
+		}
+	}
+}
+
 func (d *Dispatcher) active() Role {
-	if d.self.Status != wire.WorkerActive {
+	if d.self == nil || d.self.Status != wire.WorkerActive {
 		return nil
 	}
 	switch d.role {
@@ -367,16 +394,19 @@ func (d *Dispatcher) deliver(ctx context.Context, b *Batch) error {
 		return nil // a repetition, or a topic that is no longer followed
 	}
 	var proven wire.Head
-	if _, known, err := d.record(wire.KeyHead(b.Topic), &proven); err != nil {
-		return err
-	} else if !known {
-		return fmt.Errorf("%w: the topic's head is not proven", ErrBatch)
-	}
-	messages, head, err := follow(place, b, proven)
+	_, known, err := d.record(wire.KeyHead(b.Topic), &proven)
 	if err != nil {
 		return err
 	}
-	delivery := Delivery{Place: place, Messages: messages, Head: head, Proven: proven, Pruned: b.Pruned}
+	if !known {
+		return fmt.Errorf("%w: the topic's head is not proven", ErrBatch)
+	}
+	delivery := Delivery{Place: place, Head: place.Head, Proven: proven, Pruned: b.Pruned}
+	if b.Pruned <= place.Head.Count {
+		if delivery.Messages, delivery.Digests, delivery.Head, err = follow(place, b, proven); err != nil {
+			return err
+		}
+	}
 	if err := role.Deliver(ctx, chain{d}, delivery); err != nil {
 		d.problem = err.Error()
 		return err
@@ -401,29 +431,29 @@ func (d *Dispatcher) place(t wire.Topic) (Place, Role, bool) {
 }
 
 // follow decodes the batch's messages and checks that they, and the digests behind them, lead from the place exactly
-// to the proven head.
-func follow(place Place, b *Batch, proven wire.Head) ([]wire.Message, wire.Head, error) {
-	if len(b.Digests) > MaxDigests {
-		return nil, wire.Head{}, fmt.Errorf("%w: too many digests", ErrRequest)
+// to the proven head. A message's bytes are canonical, or decoding fails, so its digest is theirs.
+func follow(place Place, b *Batch, proven wire.Head) ([]wire.Message, []wire.Hash, wire.Head, error) {
+	if len(b.Digests) > MaxDigests || len(b.Messages) > MaxMessages {
+		return nil, nil, wire.Head{}, fmt.Errorf("%w: too many messages or digests", ErrRequest)
 	}
-	messages := make([]wire.Message, len(b.Messages))
 	head := place.Head
+	digests := make([]wire.Hash, len(b.Messages))
 	for i, raw := range b.Messages {
-		if err := scale.Unmarshal(raw, &messages[i]); err != nil {
-			return nil, wire.Head{}, fmt.Errorf("%w: message %d: %w", ErrRequest, i, err)
-		}
-		digest, err := messages[i].Digest()
-		if err != nil {
-			return nil, wire.Head{}, fmt.Errorf("%w: message %d: %w", ErrRequest, i, err)
-		}
-		head = head.Next(digest)
+		digests[i] = sha256.Sum256(raw)
+		head = head.Next(digests[i])
 	}
 	end := head
 	for _, digest := range b.Digests {
 		end = end.Next(digest)
 	}
 	if end != proven {
-		return nil, wire.Head{}, fmt.Errorf("%w: they end at %d, the head is at %d", ErrBatch, end.Count, proven.Count)
+		return nil, nil, wire.Head{}, fmt.Errorf("%w: they end at %d, the head is at %d", ErrBatch, end.Count, proven.Count)
 	}
-	return messages, head, nil
+	messages := make([]wire.Message, len(b.Messages))
+	for i, raw := range b.Messages {
+		if err := scale.Unmarshal(raw, &messages[i]); err != nil {
+			return nil, nil, wire.Head{}, fmt.Errorf("%w: message %d: %w", ErrRequest, i, err)
+		}
+	}
+	return messages, digests, head, nil
 }

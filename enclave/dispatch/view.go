@@ -26,7 +26,7 @@ func (d *Dispatcher) Status() Status {
 	defer d.mu.Unlock()
 	s := Status{
 		Header:            d.header,
-		Seen:              !d.seen.IsZero(),
+		Seen:              d.latest.Load() != nil,
 		NeedsRegistration: d.needsReg,
 		Role:              d.role,
 		Wants:             append([]wire.RecordKey(nil), d.wants...),

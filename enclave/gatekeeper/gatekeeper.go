@@ -72,7 +72,10 @@ type request struct {
 func New(keys Keys) *Role { return &Role{keys: keys} }
 
 // Stop forgets the pending requests.
-func (r *Role) Stop() { r.pending, r.place = nil, nil }
+func (r *Role) Stop() { r.Suspend() }
+
+// Suspend forgets the pending requests and its place.
+func (r *Role) Suspend() { r.pending, r.place, r.master = nil, nil, false }
 
 // Places returns the place in the gatekeepers' topic once its head was proven.
 func (r *Role) Places() []dispatch.Place {
@@ -178,6 +181,10 @@ func (r *Role) first(c dispatch.Chain) (bool, error) {
 
 // Deliver takes the requests out of messages; whatever else is in the topic is nothing to this role.
 func (r *Role) Deliver(_ context.Context, c dispatch.Chain, d dispatch.Delivery) error {
+	if d.Pruned > d.Place.Head.Count {
+		r.place = &dispatch.Place{Topic: d.Place.Topic, Head: d.Proven} // whose request is gone asks again
+		return nil
+	}
 	if len(r.pending)+len(d.Messages) > maxPending && len(r.pending) > 0 {
 		return ErrBusy
 	}
@@ -187,11 +194,7 @@ func (r *Role) Deliver(_ context.Context, c dispatch.Chain, d dispatch.Delivery)
 		if m.Sender.Variant != wire.SenderEnclave || scale.Unmarshal(m.Payload, &body) != nil || body.KeyRequest == nil {
 			continue
 		}
-		digest, err := m.Digest()
-		if err != nil {
-			return err
-		}
-		r.enqueue(request{*body.KeyRequest, m.Sender.Enclave, digest, m.Height})
+		r.enqueue(request{*body.KeyRequest, m.Sender.Enclave, d.Digests[i], m.Height})
 	}
 	r.place = &dispatch.Place{Topic: d.Place.Topic, Head: d.Head}
 	return nil

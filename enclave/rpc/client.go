@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -38,6 +39,11 @@ func limited(h http.Handler, n int) http.Handler {
 			return
 		}
 		defer func() { <-slots }()
+		// A body that does not come holds its slot no longer than an answer may take.
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(clientTimeout)); err != nil {
+			http.Error(w, "connection has no deadlines", http.StatusInternalServerError)
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxClientRequest+1024)
 		h.ServeHTTP(w, r)
 	})
@@ -107,7 +113,8 @@ func (d *clientDoor) Receipt(ctx context.Context, req *connect.Request[pb.Receip
 }
 
 // clientError gives a caller a code to act on: Unavailable, try again or another worker; NotFound, there is none;
-// ResourceExhausted, too many; anything else is the request's own fault.
+// ResourceExhausted, too many; InvalidArgument, the request's own fault. Whatever else goes wrong is this worker's, and
+// its words stay here: they may tell of the state.
 func clientError(err error) error {
 	codes := []struct {
 		is   error
@@ -117,6 +124,9 @@ func clientError(err error) error {
 		{worker.ErrStale, connect.CodeUnavailable},
 		{worker.ErrNotRunning, connect.CodeUnavailable},
 		{worker.ErrNotYet, connect.CodeUnavailable},
+		{worker.ErrQuery, connect.CodeInvalidArgument},
+		{worker.ErrReplayed, connect.CodeInvalidArgument},
+		{worker.ErrExpired, connect.CodeInvalidArgument},
 		{worker.ErrUnknownCluster, connect.CodeNotFound},
 		{worker.ErrNoReceipt, connect.CodeNotFound},
 		{worker.ErrBusy, connect.CodeResourceExhausted},
@@ -125,8 +135,8 @@ func clientError(err error) error {
 	}
 	for _, c := range codes {
 		if errors.Is(err, c.is) {
-			return connect.NewError(c.code, err)
+			return connect.NewError(c.code, c.is)
 		}
 	}
-	return invalid(err)
+	return connect.NewError(connect.CodeInternal, errInternal)
 }

@@ -79,9 +79,11 @@ func NewRelayHandler(chain Chain, clusters Clusters, self Self) http.Handler {
 	return mux
 }
 
+var errInternal = errors.New("internal fault")
+
 // recovered answers a request whose handler panicked. The panic's value may hold anything, so it goes nowhere.
 func recovered(context.Context, connect.Spec, http.Header, any) error {
-	return connect.NewError(connect.CodeInternal, errors.New("internal fault"))
+	return connect.NewError(connect.CodeInternal, errInternal)
 }
 
 func (r *relayDoor) Status(context.Context, *connect.Request[pb.StatusRequest]) (*connect.Response[pb.StatusResponse], error) {
@@ -238,7 +240,7 @@ func (r *relayDoor) RequestState(_ context.Context, req *connect.Request[pb.Requ
 func (r *relayDoor) ExportState(ctx context.Context, req *connect.Request[pb.ExportStateRequest]) (*connect.Response[pb.ExportStateResponse], error) {
 	offer, chunk, err := r.clusters.ExportState(ctx, req.Msg.Request, req.Msg.Chunk)
 	if err != nil {
-		return nil, connect.NewError(connect.CodeFailedPrecondition, err)
+		return nil, transferError(err)
 	}
 	return connect.NewResponse(&pb.ExportStateResponse{Offer: offer, Chunk: chunk}), nil
 }
@@ -249,6 +251,16 @@ func (r *relayDoor) ImportState(ctx context.Context, req *connect.Request[pb.Imp
 		return nil, connect.NewError(connect.CodeFailedPrecondition, err)
 	}
 	return connect.NewResponse(&pb.ImportStateResponse{Done: done}), nil
+}
+
+// transferError tells the relay that asks whether to ask again: Unavailable, or not.
+func transferError(err error) error {
+	for _, again := range []error{worker.ErrNotYet, worker.ErrBusy, worker.ErrNotRunning} {
+		if errors.Is(err, again) {
+			return connect.NewError(connect.CodeUnavailable, err)
+		}
+	}
+	return connect.NewError(connect.CodeFailedPrecondition, err)
 }
 
 func clusterID(b []byte) (wire.ClusterID, error) {

@@ -17,6 +17,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // Bounds of the two doors.
@@ -24,6 +26,7 @@ const (
 	maxRelayRequest  = 48 << 20 // one Advance with its batches
 	maxClientRequest = 768 << 10
 	maxClientStreams = 256
+	maxConnections   = 1024 // at one door
 	headerTimeout    = 5 * time.Second
 	clientTimeout    = 15 * time.Second
 	idleTimeout      = 2 * time.Minute
@@ -50,7 +53,7 @@ func ListenRelay(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve runs a handler until ctx ends, then lets requests finish for a few seconds.
+// Serve runs a handler until ctx ends, then lets requests finish for a few seconds and cuts off the rest.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{
 		Handler:           h,
@@ -60,7 +63,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 		Protocols:         protocols(),
 	}
 	done := make(chan error, 1)
-	go func() { done <- server.Serve(l) }()
+	go func() { done <- server.Serve(netutil.LimitListener(l, maxConnections)) }()
 	select {
 	case err := <-done:
 		return err
@@ -69,6 +72,9 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	err := server.Shutdown(stop)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close() // who is still asking is cut off
+	}
 	<-done
 	return err
 }

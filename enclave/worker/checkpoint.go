@@ -12,6 +12,8 @@ const (
 	receiptRetention = 7_200  // blocks for which a receipt is kept
 	pruneStep        = 10_000 // topic indices that one mark looks at to drop old receipts
 	sweepEvery       = 16     // marks between two sweeps of idle nonces and uploads
+	maxIdleNonces    = 50_000 // sets that one sweep drops, so that a batch stays within the bounds of the state's log
+	maxIdleUploads   = 1_000  // uploads that one sweep drops
 	rootMarks        = 2      // the RootKey changes at this mark after a key was fixed
 )
 
@@ -36,18 +38,13 @@ func (e *markEntry) Scale(c *scale.Codec) {
 // mark closes the receipts since the last mark under a root, and drops what has become old. It ends the batch: the
 // state root is taken right after it.
 func (x *executor) mark(o *state.Overlay, m message, b *wire.Mark) error {
-	leaves, err := takeLeaves(o)
-	if err != nil {
-		return err
-	}
 	entry := markEntry{
-		First: x.sys.MarkEnd, End: m.index + 1, Leaves: uint64(len(leaves)),
-		Root: wire.ReceiptsRoot(leaves), Height: m.Height,
+		First: x.sys.MarkEnd, End: m.index + 1, Leaves: x.sys.Leaves.Count, Root: x.sys.Leaves.root(), Height: m.Height,
 	}
 	if err := save(o, systemKey("m/", be64(b.Number)), &entry); err != nil {
 		return err
 	}
-	x.sys.Marks, x.sys.MarkEnd = b.Number, entry.End
+	x.sys.Marks, x.sys.MarkEnd, x.sys.Leaves = b.Number, entry.End, frontier{}
 	if x.sys.NextRoot != nil {
 		next := *x.sys.NextRoot
 		next.Marks++
@@ -66,23 +63,6 @@ func (x *executor) mark(o *state.Overlay, m message, b *wire.Mark) error {
 		return err
 	}
 	return dropIdleUploads(o, m.Height)
-}
-
-// takeLeaves removes the leaves since the last mark from the state and returns them in topic order.
-func takeLeaves(o *state.Overlay) ([]wire.Hash, error) {
-	var leaves []wire.Hash
-	var keys [][]byte
-	o.Ascend(systemID, []byte("l/"), func(key, value []byte) bool {
-		leaves = append(leaves, wire.Hash(value))
-		keys = append(keys, append([]byte(nil), key...))
-		return true
-	})
-	for _, k := range keys {
-		if err := o.Delete(systemID, k); err != nil {
-			return nil, err
-		}
-	}
-	return leaves, nil
 }
 
 // prune drops receipts that are over their time, oldest first, and the marks that covered them.
@@ -107,12 +87,13 @@ func (x *executor) prune(o *state.Overlay, height uint64) error {
 	return x.pruneMarks(o)
 }
 
+// pruneMarks drops the marks whose receipts are all dropped, but for the newest, which is yet to be reported.
 func (x *executor) pruneMarks(o *state.Overlay) error {
 	var old [][]byte
 	var err error
 	o.Ascend(systemID, []byte("m/"), func(key, value []byte) bool {
 		var e markEntry
-		if err = unmarshal(value, &e); err != nil || e.End > x.sys.Oldest {
+		if err = unmarshal(value, &e); err != nil || e.End > x.sys.Oldest || e.End == x.sys.MarkEnd {
 			return false
 		}
 		old = append(old, append([]byte(nil), key...))
@@ -152,45 +133,4 @@ func checkpoint(cluster wire.ClusterID, sys *system, v *state.View) (wire.Checkp
 		Cluster: cluster, Mark: sys.Marks, Count: v.Count(), KeyEpoch: v.RootEpoch(),
 		StateRoot: v.Root(), ReceiptsRoot: entry.Root, Withdrawals: list,
 	}, err
-}
-
-// receiptPath returns the path of a receipt under the root of the mark that covers it; ok is false before that mark.
-func receiptPath(v *state.View, index uint64) (mark, leaf uint64, leaves uint64, path []wire.Hash, err error) {
-	var entry markEntry
-	v.Ascend(systemID, []byte("m/"), func(key, value []byte) bool {
-		if err = unmarshal(value, &entry); err != nil {
-			return false
-		}
-		if index < entry.First || index >= entry.End {
-			return true
-		}
-		mark = beUint64(key[2:])
-		return false
-	})
-	if err != nil || mark == 0 {
-		return 0, 0, 0, nil, err
-	}
-	hashes := make([]wire.Hash, 0, entry.Leaves)
-	for i := entry.First; i < entry.End; i++ {
-		var r receiptEntry
-		ok, err := load(v, systemKey("r/", be64(i)), &r)
-		if err != nil {
-			return 0, 0, 0, nil, err
-		}
-		if !ok {
-			continue
-		}
-		if i == index {
-			leaf = uint64(len(hashes))
-		}
-		h, err := r.Salted.Leaf()
-		if err != nil {
-			return 0, 0, 0, nil, err
-		}
-		hashes = append(hashes, h)
-	}
-	if uint64(len(hashes)) != entry.Leaves {
-		return 0, 0, 0, nil, nil // others of its interval are dropped already
-	}
-	return mark, leaf, entry.Leaves, wire.ReceiptPath(hashes, int(leaf)), nil
 }

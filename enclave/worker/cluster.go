@@ -5,12 +5,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/phalanx-network/phalanx/crypto/scale"
+	"github.com/phalanx-network/phalanx/crypto/sr25519"
 	"github.com/phalanx-network/phalanx/enclave/contract/state"
 	"github.com/phalanx-network/phalanx/enclave/dispatch"
 	"github.com/phalanx-network/phalanx/wire"
@@ -35,9 +37,10 @@ type cluster struct {
 	status atomic.Pointer[ClusterStatus]
 	wake   broadcast
 	seen   replays
+	paths  paths
 
-	mu      sync.Mutex // held by steps, deliveries and transfers
-	ctx     context.Context
+	mu      sync.Mutex      // held by steps, deliveries and transfers
+	ctx     context.Context // ends with the cluster; a caller's own never stops what changes the state
 	cancel  context.CancelFunc
 	phase   string
 	problem string
@@ -51,7 +54,7 @@ type cluster struct {
 	marks   []*state.View // the newest, at their marks, for others to fetch
 	head    uint64        // of the topic, as last proven
 	imp     *importing
-	exports map[wire.Hash]*exporting
+	exports map[sr25519.PublicKey]*exporting // by who asks
 }
 
 // live is the durable state that receipts are read from.
@@ -64,7 +67,7 @@ func newCluster(id wire.ClusterID, cfg Config) *cluster {
 	ctx, cancel := context.WithCancel(context.Background())
 	cl := &cluster{
 		id: id, cfg: cfg, ctx: ctx, cancel: cancel, phase: phaseKeys,
-		keys: newClusterKeys(), exports: map[wire.Hash]*exporting{},
+		keys: newClusterKeys(), exports: map[sr25519.PublicKey]*exporting{},
 	}
 	cl.wake.init()
 	cl.publishStatus()
@@ -106,7 +109,7 @@ func (cl *cluster) publishStatus() {
 	if l := cl.live.Load(); l != nil {
 		s.Count, s.Root = l.view.Count(), l.view.Root()
 		s.Noops, s.Contracts = l.sys.Noops, l.sys.Contracts
-		s.Entries, s.Bytes = uint64(l.view.Len()), uint64(l.view.Size())
+		s.Entries, s.Bytes = roundUp(uint64(l.view.Len()), roundEntries), roundUp(uint64(l.view.Size()), roundBytes)
 	}
 	if cl.phase == phaseState && cl.record != nil {
 		for _, m := range cl.record.Members {
@@ -119,7 +122,7 @@ func (cl *cluster) publishStatus() {
 }
 
 // step does what the records call for.
-func (cl *cluster) step(ctx context.Context, c dispatch.Chain) error {
+func (cl *cluster) step(c dispatch.Chain) error {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	defer cl.publishStatus()
@@ -145,7 +148,7 @@ func (cl *cluster) step(ctx context.Context, c dispatch.Chain) error {
 		if _, _, some := cl.keys.missing(firstEpoch(member, cl.record), cl.record.KeyEpoch); some {
 			return nil
 		}
-		if err := cl.open(ctx); err != nil {
+		if err := cl.open(); err != nil {
 			return cl.fail(err)
 		}
 	}
@@ -197,7 +200,7 @@ func (cl *cluster) place() (dispatch.Place, bool) {
 }
 
 // open recovers what the disk holds and decides whether to go on from there or to fetch another member's state.
-func (cl *cluster) open(ctx context.Context) error {
+func (cl *cluster) open() error {
 	epoch, _ := cl.keys.lowest()
 	root := epoch
 	if cl.record.Fixed != nil {
@@ -205,15 +208,23 @@ func (cl *cluster) open(ctx context.Context) error {
 			epoch = cl.record.Fixed.Epoch
 		}
 	}
-	store, err := state.Open(ctx, filepath.Join(cl.cfg.Dir, hex.EncodeToString(cl.id[:])), cl.cfg.Rand, state.Options{
+	dir := filepath.Join(cl.cfg.Dir, hex.EncodeToString(cl.id[:]))
+	options := state.Options{
 		Cluster: cl.id, StateKeys: cl.keys.stateKey, RootKeys: cl.keys.rootKey, Epoch: epoch, RootEpoch: root,
-	})
+	}
+	store, err := state.Open(cl.ctx, dir, cl.cfg.Rand, options)
+	if errors.Is(err, state.ErrKey) && cl.record.Finalized != nil && len(cl.record.Members) > 1 {
+		// What an earlier membership left: nobody gives its keys any more, and others have a newer state.
+		if err = setAside(dir); err == nil {
+			store, err = state.Open(cl.ctx, dir, cl.cfg.Rand, options)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("state of cluster %s: %w", cl.id, err)
 	}
 	cl.store = store
 	if err := cl.adopt(); err != nil {
-		return errors.Join(err, store.Close())
+		return err
 	}
 	cl.phase = phaseRunning
 	if cl.sys.Head.Count == 0 && cl.record.Finalized != nil && len(cl.record.Members) > 1 {
@@ -222,11 +233,19 @@ func (cl *cluster) open(ctx context.Context) error {
 	return nil
 }
 
+// setAside renames a directory whose files cannot be opened, in place of one that was set aside before.
+func setAside(dir string) error {
+	if err := os.RemoveAll(dir + ".old"); err != nil {
+		return err
+	}
+	return os.Rename(dir, dir+".old")
+}
+
 // adopt reads the system record of the store's newest state and makes it live.
 func (cl *cluster) adopt() error {
 	view := cl.store.View()
 	var sys system
-	ok, err := load(view, []byte("system"), &sys)
+	ok, err := load(view, []byte(systemEntry), &sys)
 	if err != nil {
 		return err
 	}
@@ -237,7 +256,8 @@ func (cl *cluster) adopt() error {
 	if err := cl.reports.restore(cl.id, &sys, view, cl.store.Meta()); err != nil {
 		return err
 	}
-	cl.marks = nil
+	cl.rehash.wait() // one of the state before
+	cl.rehash, cl.marks = nil, nil
 	cl.rememberMark(view)
 	cl.publish()
 	return cl.prepareRehash()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/phalanx-network/phalanx/crypto/scale"
 	"github.com/phalanx-network/phalanx/enclave/contract"
@@ -26,11 +27,11 @@ const maxStateBytes = 4 << 30
 // decoded, is not signed, is out of its time, not paid for or repeats a nonce. From the nonce on there is a receipt.
 func (x *executor) command(ctx context.Context, o *state.Overlay, m message, c *wire.Command) (bool, error) {
 	plain, err := x.open(c.Envelope, m.Height)
-	if err != nil {
-		if errors.Is(err, errMissingKey) {
-			return false, err
-		}
+	if errors.Is(err, errEnvelope) {
 		return false, nil
+	}
+	if err != nil {
+		return false, err
 	}
 	var inv wire.Invocation
 	err = unmarshal(plain, &inv)
@@ -77,7 +78,7 @@ func (x *executor) perform(ctx context.Context, o *state.Overlay, m message, inv
 	if err != nil {
 		return wire.Outcome{}, err
 	}
-	if outcome.Status == wire.StatusDone && child.Size() > max(maxStateBytes, o.Size()) {
+	if outcome.Status == wire.StatusDone && child.Size()-x.systemSize > max(maxStateBytes, o.Size()-x.systemSize) {
 		outcome = fault(wire.StatusLimit, outcome.GasUsed, "the cluster's state is full")
 	}
 	if outcome.Status != wire.StatusDone {
@@ -103,9 +104,12 @@ func (x *executor) act(ctx context.Context, o *state.Overlay, m message, inv *wi
 
 // fault makes an outcome that is not done. The words must be the same on every worker.
 func fault(status wire.Status, gas uint64, format string, args ...any) wire.Outcome {
-	words := fmt.Sprintf(format, args...)
-	return wire.Outcome{Status: status, GasUsed: gas, Fault: words[:min(len(words), wire.MaxFault)]}
+	return wire.Outcome{Status: status, GasUsed: gas, Fault: words(fmt.Sprintf(format, args...))}
 }
+
+// words cuts a text to the bound of an outcome's fault. It stays UTF-8, or the receipt could not be encoded: parts of
+// it may be a contract's own.
+func words(s string) string { return strings.ToValidUTF8(s[:min(len(s), wire.MaxFault)], "?") }
 
 // withdrawal turns a balance into a withdrawal to an account of the chain.
 func (x *executor) withdrawal(o *state.Overlay, inv *wire.Invocation) (wire.Outcome, error) {
@@ -257,7 +261,7 @@ func outcome(s *storage, r contract.Outcome, base uint64) wire.Outcome {
 	if r.Reason != "" {
 		out.Fault += ": " + r.Reason
 	}
-	out.Fault = out.Fault[:min(len(out.Fault), wire.MaxFault)]
+	out.Fault = words(out.Fault)
 	return out
 }
 
@@ -300,8 +304,11 @@ func (x *executor) saveReceipt(o *state.Overlay, m message, inv *wire.Invocation
 	if err != nil {
 		return err
 	}
-	if err := save(o, systemKey("l/", be64(m.index)), &leaf); err != nil {
+	raw, err := scale.Marshal(&entry)
+	if err != nil {
 		return err
 	}
-	return save(o, systemKey("r/", be64(m.index)), &entry)
+	x.written += len(raw)
+	x.sys.Leaves = x.sys.Leaves.add(leaf)
+	return o.Set(systemID, systemKey("r/", be64(m.index)), raw)
 }

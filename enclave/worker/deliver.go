@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -19,7 +18,7 @@ const (
 
 // deliver executes messages of the cluster's topic in order. What was executed is durable when it returns; it stops
 // early, without an error, at a message whose key is awaited.
-func (cl *cluster) deliver(ctx context.Context, c dispatch.Chain, d dispatch.Delivery) error {
+func (cl *cluster) deliver(c dispatch.Chain, d dispatch.Delivery) error {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	defer cl.publishStatus()
@@ -28,10 +27,14 @@ func (cl *cluster) deliver(ctx context.Context, c dispatch.Chain, d dispatch.Del
 	}
 	cl.head = d.Proven.Count
 	if d.Pruned > cl.sys.Head.Count {
-		cl.phase = phaseState
+		// The chain keeps what no finalized state covers: where there is none beyond this one, the relay lies.
+		if f := cl.record.Finalized; f != nil && f.Count > cl.sys.Head.Count {
+			cl.phase = phaseState
+			cl.anchor.Store(nil)
+		}
 		return nil
 	}
-	if err := cl.execute(ctx, d.Messages); err != nil {
+	if err := cl.execute(d); err != nil {
 		return cl.fail(err)
 	}
 	if cl.sys.Head == d.Proven {
@@ -40,15 +43,11 @@ func (cl *cluster) deliver(ctx context.Context, c dispatch.Chain, d dispatch.Del
 	return cl.stepReports(c)
 }
 
-func (cl *cluster) execute(ctx context.Context, messages []wire.Message) error {
+func (cl *cluster) execute(d dispatch.Delivery) error {
 	x := cl.executor()
 	taken := 0
-	for i := range messages {
-		digest, err := messages[i].Digest()
-		if err != nil {
-			return err
-		}
-		err = x.apply(ctx, message{&messages[i], x.sys.Head.Count, digest})
+	for i := range d.Messages {
+		err := x.apply(cl.ctx, message{&d.Messages[i], x.sys.Head.Count, d.Digests[i]})
 		if errors.Is(err, errMissingKey) {
 			break
 		}
@@ -69,10 +68,14 @@ func (cl *cluster) execute(ctx context.Context, messages []wire.Message) error {
 }
 
 func (cl *cluster) executor() *executor {
-	return &executor{
-		uid: cl.cfg.UID, cluster: cl.id, engine: cl.cfg.Engine, keys: cl.keys,
-		sys: cl.sys, o: state.NewOverlay(cl.store.View()),
+	view := cl.store.View()
+	x := &executor{
+		uid: cl.cfg.UID, cluster: cl.id, engine: cl.cfg.Engine, keys: cl.keys, sys: cl.sys, o: state.NewOverlay(view),
 	}
+	if record, ok := view.Get(systemID, []byte(systemEntry)); ok {
+		x.systemSize = int64(len(systemID) + len(systemEntry) + len(record))
+	}
+	return x
 }
 
 // commit makes the effects of a batch durable, then visible.
@@ -170,22 +173,29 @@ const keptMarks = 4
 // reportAgain is after how many blocks a report without effect is repeated.
 const reportAgain = 10
 
-// maxContractReports is how many contracts are watched for their registration at a time.
+// maxContractReports is how many contracts are reported, and watched for their registration, at a time.
 const maxContractReports = 64
 
 // reports are what this worker has to say to the chain about a cluster until the chain has taken it.
 type reports struct {
 	checkpoints []wire.Checkpoint
 	sent        map[uint64]uint64 // mark -> height of the last report
-	contracts   []wire.ContractReport
-	contractAt  map[wire.ContractID]uint64 // height of the last report
-	fresh       map[wire.ContractID]bool   // instantiated in this incarnation, so that the chain cannot know them yet
+	contracts   []watched         // those that the chain is not known to have registered, in topic order
+	registered  uint64            // of all contracts below this topic index the chain is known to have a record
 	keyEpoch    uint32
 	keyAt       uint64
 }
 
-// Scale visits the checkpoints, which are all that is stored.
+// watched is a contract until the chain's record of it is proven.
+type watched struct {
+	report wire.ContractReport
+	fresh  bool   // instantiated in this incarnation, so that the chain cannot know it yet
+	sentAt uint64 // height of the last report, 0 before the first
+}
+
+// Scale visits what is stored.
 func (r *reports) Scale(c *scale.Codec) {
+	c.U64(&r.registered)
 	scale.Slice(c, &r.checkpoints, keptMarks, func(p *wire.Checkpoint) { p.Scale(c) })
 }
 
@@ -200,19 +210,13 @@ func (r *reports) addCheckpoint(p wire.Checkpoint) {
 }
 
 func (r *reports) addContract(c wire.ContractReport) {
-	r.contracts = append(r.contracts, c)
-	r.fresh[c.Contract] = true
-	if len(r.contracts) > maxContractReports {
-		delete(r.contractAt, r.contracts[0].Contract)
-		delete(r.fresh, r.contracts[0].Contract)
-		r.contracts = r.contracts[1:]
-	}
+	r.contracts = append(r.contracts, watched{report: c, fresh: true})
 }
 
 // restore takes up the reports after a start: the stored checkpoints, the one of a mark at which the state stands, and
-// the newest contracts, of which the chain's records will tell which it knows.
+// the contracts of which it was not known whether the chain has a record.
 func (r *reports) restore(id wire.ClusterID, sys *system, view *state.View, meta []byte) error {
-	*r = reports{sent: map[uint64]uint64{}, contractAt: map[wire.ContractID]uint64{}, fresh: map[wire.ContractID]bool{}}
+	*r = reports{sent: map[uint64]uint64{}}
 	if len(meta) > 0 {
 		if err := scale.Unmarshal(meta, r); err != nil {
 			return fmt.Errorf("stored reports: %w", err)

@@ -30,7 +30,6 @@
 //	"v/" ‖ identity ‖ code hash ‖ part: u16   a part of it
 //	"n/" ‖ identity                 the [nonceSet]
 //	"r/" ‖ topic index: u64         the [receiptEntry]
-//	"l/" ‖ topic index: u64         the leaf of a receipt since the last mark
 //	"m/" ‖ mark: u64                the [markEntry]
 //	"x/" ‖ number: u64              the unpaid withdrawal
 //

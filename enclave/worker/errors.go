@@ -12,6 +12,8 @@ var (
 	ErrBehind = errors.New("this worker is behind the height that the query asks for")
 	// ErrStale says that the worker has seen no new header for too long to answer for the chain.
 	ErrStale = errors.New("this worker has seen no new header for 60 s")
+	// ErrStopped says that the role was stopped.
+	ErrStopped = errors.New("the worker has stopped")
 	// ErrNotYet says that what is asked for is not there yet; ask again.
 	ErrNotYet = errors.New("not yet; ask again")
 	// ErrNoReceipt says that the message at that index has no receipt: it was not executed, or is too old.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/phalanx-network/phalanx/crypto/commkey"
 	"github.com/phalanx-network/phalanx/crypto/envelope"
@@ -20,6 +21,10 @@ const executionVersion = 1
 // worker must wait for it, since others execute the message.
 var errMissingKey = errors.New("the key of an epoch in force is not held yet")
 
+// errWrongKey says that the key which was granted for an epoch is not the one that the chain has fixed. To go on would
+// be to contradict the other members.
+var errWrongKey = errors.New("the granted key of an epoch in force is not the one that the chain has fixed")
+
 // errExecutionVersion says that the cluster runs under rules that this program does not have.
 var errExecutionVersion = errors.New("the cluster needs a newer pruntime: its execution version is unknown")
 
@@ -33,6 +38,8 @@ type executor struct {
 	keys    *clusterKeys
 	sys     system
 	o       *state.Overlay
+	// systemSize is what the system record counts in the view's size. It depends on how messages are batched.
+	systemSize int64
 	// contracts are those that this batch instantiated.
 	contracts []wire.ContractReport
 	written   int  // bytes, about; it decides when a batch ends
@@ -50,8 +57,6 @@ type message struct {
 // machine, or a key that is awaited, and then the message counts as not taken.
 func (x *executor) apply(ctx context.Context, m message) error {
 	before := x.sys
-	before.Members = append([]wire.Member(nil), x.sys.Members...)
-	before.Fixed = append([]wire.FixedKey(nil), x.sys.Fixed...)
 	o := x.o.Begin()
 	taken, err := x.body(ctx, o, m)
 	if err != nil {
@@ -119,7 +124,7 @@ func (x *executor) chainBody(o *state.Overlay, m message, b *wire.Body) (bool, e
 // fixKey puts a key in force. The state root changes to its RootKey at the second mark from here.
 func (x *executor) fixKey(m message, k *wire.KeyFixed) {
 	first := len(x.sys.Fixed) == 0
-	x.sys.Fixed = append(x.sys.Fixed, wire.FixedKey{KeyFixed: *k, Height: m.Height})
+	x.sys.Fixed = append(slices.Clone(x.sys.Fixed), wire.FixedKey{KeyFixed: *k, Height: m.Height})
 	if len(x.sys.Fixed) > maxFixed {
 		x.sys.Fixed = x.sys.Fixed[1:]
 	}
@@ -134,11 +139,18 @@ func (x *executor) deposit(o *state.Overlay, m message, d *wire.Deposit) error {
 	if errors.Is(err, errMissingKey) {
 		return err
 	}
+	if errors.Is(err, errWrongKey) {
+		return err
+	}
 	var who wire.Identity
 	if err != nil || unmarshal(plain, &who) != nil {
 		return withdraw(o, &x.sys, d.Depositor, d.Amount)
 	}
-	return credit(o, who.AccountID(), d.Amount)
+	err = credit(o, who.AccountID(), d.Amount)
+	if errors.Is(err, errOverflow) {
+		return withdraw(o, &x.sys, d.Depositor, d.Amount)
+	}
+	return err
 }
 
 // errEnvelope says that an envelope is not one to the cluster.
@@ -154,6 +166,9 @@ func (x *executor) open(raw []byte, height uint64) ([]byte, error) {
 	if !ok {
 		return nil, errMissingKey
 	}
+	if k.ecdh.Public() != e.Recipient {
+		return nil, errWrongKey
+	}
 	plain, err := e.Open(x.uid, k.ecdh)
 	if err != nil {
 		return nil, errEnvelope
@@ -162,4 +177,4 @@ func (x *executor) open(raw []byte, height uint64) ([]byte, error) {
 }
 
 // flush writes the system record into the overlay.
-func (x *executor) flush() error { return save(x.o, []byte("system"), &x.sys) }
+func (x *executor) flush() error { return save(x.o, []byte(systemEntry), &x.sys) }

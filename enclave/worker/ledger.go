@@ -2,13 +2,15 @@ package worker
 
 import (
 	"errors"
-	"fmt"
 
 	"lukechampine.com/uint128"
 
 	"github.com/phalanx-network/phalanx/enclave/contract/state"
 	"github.com/phalanx-network/phalanx/wire"
 )
+
+// errOverflow says that a balance would reach 2¹²⁸.
+var errOverflow = errors.New("balance overflows")
 
 // errBalance says that an account holds less than is to be moved.
 var errBalance = errors.New("balance is too low")
@@ -29,7 +31,7 @@ func setBalance(o *state.Overlay, account [32]byte, v uint128.Uint128) error {
 }
 
 // credit adds to an account. The escrow on the chain holds at least the sum of all balances, so it cannot overflow
-// unless the chain mints more than 2¹²⁸.
+// unless the chain mints more than 2¹²⁸; then it fails with errOverflow and changes nothing.
 func credit(o *state.Overlay, account [32]byte, v uint128.Uint128) error {
 	have, err := balance(o, account)
 	if err != nil {
@@ -37,7 +39,7 @@ func credit(o *state.Overlay, account [32]byte, v uint128.Uint128) error {
 	}
 	sum := have.AddWrap(v)
 	if sum.Cmp(have) < 0 {
-		return fmt.Errorf("balance overflows")
+		return errOverflow
 	}
 	return setBalance(o, account, sum)
 }

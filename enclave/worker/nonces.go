@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/phalanx-network/phalanx/crypto/scale"
@@ -67,20 +68,13 @@ func useNonce(o *state.Overlay, from wire.Identity, nonce, height, millis uint64
 // dropIdleNonces removes the sets of signing keys that have been idle for too long.
 func dropIdleNonces(o *state.Overlay, height uint64) error {
 	var idle [][]byte
-	var err error
 	o.Ascend(systemID, []byte("n/"), func(key, value []byte) bool {
-		var set nonceSet
-		if err = unmarshal(value, &set); err != nil {
-			return false
-		}
-		if set.Height+wire.NonceIdle < height {
+		last := binary.LittleEndian.Uint64(value) // the set's first field
+		if last+wire.NonceIdle < height {
 			idle = append(idle, slices.Clone(key))
 		}
-		return true
+		return len(idle) < maxIdleNonces
 	})
-	if err != nil {
-		return err
-	}
 	for _, key := range idle {
 		if err := o.Delete(systemID, key); err != nil {
 			return err

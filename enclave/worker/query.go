@@ -24,6 +24,7 @@ const (
 	waitBehind  = 5 * time.Second  // how long a query or receipt waits for the worker to catch up
 	staleAfter  = 60 * time.Second // without a new header, after which no query is answered
 	maxReplays  = 1 << 18          // queries of the last blocks that are remembered, in one cluster
+	maxWaiters  = 128              // queries and receipts that wait for the worker to catch up, of all clusters
 )
 
 // anchor is a state and the newest verified header whose proven head is where the state stands.
@@ -100,12 +101,10 @@ func (r *Role) Query(ctx context.Context, id wire.ClusterID, raw []byte) ([]byte
 	if !ok {
 		return nil, ErrUnknownCluster
 	}
-	select {
-	case r.queries <- struct{}{}:
-		defer func() { <-r.queries }()
-	case <-ctx.Done():
-		return nil, ErrBusy
+	if err := r.begin(ctx); err != nil {
+		return nil, err
 	}
+	defer r.end()
 	request, err := envelope.Parse(raw)
 	if err != nil || request.Purpose != commkey.Query {
 		return nil, ErrQuery
@@ -124,7 +123,7 @@ func (r *Role) Query(ctx context.Context, id wire.ClusterID, raw []byte) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	a, err := cl.await(ctx, inv.MinHeight)
+	a, err := cl.await(ctx, r, inv.MinHeight)
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +134,40 @@ func (r *Role) Query(ctx context.Context, id wire.ClusterID, raw []byte) ([]byte
 	return sealed(reply, func(plain []byte) (*envelope.Envelope, error) {
 		return r.cfg.Keys.SealReplyTo(request, inv.ReplyTo, plain)
 	})
+}
+
+// begin takes a slot to work in, and end gives it back. Waiting is done outside: whoever asks for what will never come
+// keeps nobody from being answered.
+func (r *Role) begin(ctx context.Context) error {
+	select {
+	case r.queries <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ErrBusy
+	}
+}
+
+func (r *Role) end() { <-r.queries }
+
+// pause waits, with the slot given back meanwhile, for ready to be closed; too late is the answer when ctx ends first.
+func (r *Role) pause(ctx context.Context, cl *cluster, ready <-chan struct{}, late error) error {
+	select {
+	case r.waiters <- struct{}{}:
+	default:
+		return late
+	}
+	r.end()
+	var err error
+	select {
+	case <-ready:
+	case <-cl.ctx.Done():
+		err = ErrNotRunning
+	case <-ctx.Done():
+		err = late
+	}
+	<-r.waiters
+	r.queries <- struct{}{} // soon: no slot is held for longer than one piece of work
+	return err
 }
 
 // sealed returns the SCALE of the envelope that seal makes of a record.
@@ -174,7 +207,7 @@ func (cl *cluster) admit(inv *wire.Invocation) (wire.Hash, error) {
 }
 
 // await returns the anchor once its header is above the height that the query asks for.
-func (cl *cluster) await(ctx context.Context, above uint64) (*anchor, error) {
+func (cl *cluster) await(ctx context.Context, r *Role, above uint64) (*anchor, error) {
 	ctx, cancel := context.WithTimeout(ctx, waitBehind)
 	defer cancel()
 	for {
@@ -182,15 +215,12 @@ func (cl *cluster) await(ctx context.Context, above uint64) (*anchor, error) {
 		if a := cl.anchor.Load(); a != nil && a.header.Height > above {
 			return a, nil
 		}
-		select {
-		case <-wake:
-		case <-cl.ctx.Done():
-			return nil, ErrNotRunning
-		case <-ctx.Done():
-			if cl.anchor.Load() == nil {
-				return nil, ErrNotRunning
-			}
-			return nil, ErrBehind
+		late := ErrBehind
+		if cl.anchor.Load() == nil {
+			late = ErrNotRunning
+		}
+		if err := r.pause(ctx, cl, wake, late); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -263,7 +293,11 @@ func (r *Role) Receipt(ctx context.Context, id wire.ClusterID, index uint64, wai
 	if !ok {
 		return Receipt{}, ErrUnknownCluster
 	}
-	l, err := cl.reach(ctx, index, wait)
+	if err := r.begin(ctx); err != nil {
+		return Receipt{}, err
+	}
+	defer r.end()
+	l, err := cl.reach(ctx, r, index, wait)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -286,12 +320,12 @@ func (r *Role) Receipt(ctx context.Context, id wire.ClusterID, index uint64, wai
 	if err != nil {
 		return Receipt{}, err
 	}
-	out.Mark, out.Leaf, out.Leaves, out.Path, err = receiptPath(l.view, index)
+	err = cl.paths.prove(l, index, &out)
 	return out, err
 }
 
 // reach returns the live state once it stands above an index.
-func (cl *cluster) reach(ctx context.Context, index uint64, wait bool) (*live, error) {
+func (cl *cluster) reach(ctx context.Context, r *Role, index uint64, wait bool) (*live, error) {
 	ctx, cancel := context.WithTimeout(ctx, waitBehind)
 	defer cancel()
 	for {
@@ -303,12 +337,8 @@ func (cl *cluster) reach(ctx context.Context, index uint64, wait bool) (*live, e
 		if !wait {
 			return nil, ErrNotYet
 		}
-		select {
-		case <-wake:
-		case <-cl.ctx.Done():
-			return nil, ErrNotRunning
-		case <-ctx.Done():
-			return nil, ErrNotYet
+		if err := r.pause(ctx, cl, wake, ErrNotYet); err != nil {
+			return nil, err
 		}
 	}
 }

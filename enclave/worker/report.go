@@ -130,31 +130,32 @@ func (cl *cluster) reportKey(c dispatch.Chain) error {
 	return c.Act(wire.Act{Kind: wire.ActKeyReport, KeyReport: report})
 }
 
-// reportContracts reports each watched contract until its record is proven.
+// reportContracts reports the oldest contracts of which no record is proven yet, until there is one.
 func (cl *cluster) reportContracts(c dispatch.Chain) error {
 	r, height := &cl.reports, c.Header().Height
-	var open []wire.ContractReport
-	for _, x := range r.contracts {
-		f, known := c.Record(wire.KeyContract(x.Contract))
+	window := r.contracts[:min(len(r.contracts), maxContractReports)]
+	var open []watched
+	for i := range window {
+		x := &window[i]
+		f, known := c.Record(wire.KeyContract(x.report.Contract))
 		if known && f.Value != nil {
-			delete(r.contractAt, x.Contract)
-			delete(r.fresh, x.Contract)
-			continue
-		}
-		open = append(open, x)
-		if at, sent := r.contractAt[x.Contract]; sent && height < at+reportAgain {
+			r.registered = max(r.registered, x.report.Index+1)
 			continue
 		}
 		// After a start the chain may know it already: report only once it is proven not to.
-		if !known && !r.fresh[x.Contract] {
-			continue
+		due := x.sentAt == 0 || height >= x.sentAt+reportAgain
+		if due && (known || x.fresh) {
+			if err := c.Act(wire.Act{Kind: wire.ActContract, Contract: &x.report}); err != nil {
+				return err
+			}
+			x.sentAt = height
 		}
-		r.contractAt[x.Contract] = height
-		if err := c.Act(wire.Act{Kind: wire.ActContract, Contract: &x}); err != nil {
-			return err
-		}
+		open = append(open, *x)
 	}
-	r.contracts = open
+	r.contracts = append(open, r.contracts[len(window):]...)
+	if len(r.contracts) > 0 {
+		r.registered = min(r.registered, r.contracts[0].report.Index)
+	}
 	return nil
 }
 
@@ -166,15 +167,15 @@ func (cl *cluster) reportCheckpoints(c dispatch.Chain) error {
 		if _, sent := r.sent[p.Mark]; sent {
 			continue
 		}
-		r.sent[p.Mark] = height
 		if err := c.Act(wire.Act{Kind: wire.ActCheckpoint, Checkpoint: p}); err != nil {
-			return err
+			return err // said again when the outbox has room
 		}
+		r.sent[p.Mark] = height
 	}
 	return nil
 }
 
-// restoreContracts watches the contracts that were instantiated last.
+// restoreContracts watches the contracts of which no record was known when the reports were stored.
 func (r *reports) restoreContracts(id wire.ClusterID, view *state.View) error {
 	var err error
 	view.Ascend(systemID, []byte("c/"), func(key, value []byte) bool {
@@ -182,22 +183,13 @@ func (r *reports) restoreContracts(id wire.ClusterID, view *state.View) error {
 		if err = unmarshal(value, &e); err != nil {
 			return false
 		}
-		r.contracts = append(r.contracts, wire.ContractReport{
-			Cluster: id, Contract: wire.ContractID(key[2:]), CodeHash: e.CodeHash, Index: e.Index,
-		})
-		if len(r.contracts) >= 2*maxContractReports {
-			r.newest()
+		if e.Index >= r.registered {
+			r.contracts = append(r.contracts, watched{report: wire.ContractReport{
+				Cluster: id, Contract: wire.ContractID(key[2:]), CodeHash: e.CodeHash, Index: e.Index,
+			}})
 		}
 		return true
 	})
-	r.newest()
+	slices.SortFunc(r.contracts, func(a, b watched) int { return cmp.Compare(a.report.Index, b.report.Index) })
 	return err
-}
-
-// newest keeps the contracts with the highest indices.
-func (r *reports) newest() {
-	slices.SortFunc(r.contracts, func(a, b wire.ContractReport) int { return cmp.Compare(a.Index, b.Index) })
-	if n := len(r.contracts) - maxContractReports; n > 0 {
-		r.contracts = slices.Clone(r.contracts[n:])
-	}
 }

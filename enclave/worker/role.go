@@ -48,10 +48,12 @@ type Config struct {
 // for concurrent use beside them.
 type Role struct {
 	cfg     Config
-	queries chan struct{} // a slot for each query that may run at a time
+	queries chan struct{} // a slot for each query or receipt that may be worked on at a time
+	waiters chan struct{} // a slot for each that may wait for the worker to catch up
 
 	mu       sync.RWMutex
 	clusters map[wire.ClusterID]*cluster
+	stopped  bool
 
 	entity      *dispatch.Place
 	gatekeepers wire.Gatekeepers
@@ -62,22 +64,27 @@ func New(cfg Config) *Role {
 	return &Role{
 		cfg:      cfg,
 		queries:  make(chan struct{}, 4*runtime.GOMAXPROCS(0)),
+		waiters:  make(chan struct{}, maxWaiters),
 		clusters: map[wire.ClusterID]*cluster{},
 	}
 }
 
-// Stop closes every cluster and erases its keys.
+// Stop closes every cluster and erases its keys. A Step or Deliver that comes later fails with [ErrStopped].
 func (r *Role) Stop() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	for id, cl := range r.clusters {
-		cl.stop()
-		delete(r.clusters, id)
-	}
+	r.stopped = true
+	r.mu.Unlock()
+	r.leave(nil)
+}
+
+// Suspend closes every cluster and erases its keys; Step begins again.
+func (r *Role) Suspend() {
+	r.leave(nil)
+	r.entity = nil
 }
 
 // Step follows the own record's list of clusters and lets each do what its records call for.
-func (r *Role) Step(ctx context.Context, c dispatch.Chain) error {
+func (r *Role) Step(_ context.Context, c dispatch.Chain) error {
 	if err := r.stepEntity(c); err != nil {
 		return err
 	}
@@ -85,8 +92,11 @@ func (r *Role) Step(ctx context.Context, c dispatch.Chain) error {
 	r.leave(self.Clusters)
 	var errs error
 	for _, id := range self.Clusters {
-		cl := r.join(id)
-		if err := cl.step(ctx, c); err != nil {
+		cl, err := r.join(id)
+		if err != nil {
+			return err
+		}
+		if err := cl.step(c); err != nil {
 			errs = errors.Join(errs, fmt.Errorf("cluster %s: %w", id, err))
 		}
 	}
@@ -123,15 +133,18 @@ func (r *Role) stepEntity(c dispatch.Chain) error {
 }
 
 // join returns the cluster of an id, new if need be.
-func (r *Role) join(id wire.ClusterID) *cluster {
-	if cl, ok := r.find(id); ok {
-		return cl
-	}
-	cl := newCluster(id, r.cfg)
+func (r *Role) join(id wire.ClusterID) (*cluster, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.clusters[id] = cl
-	return cl
+	if r.stopped {
+		return nil, ErrStopped
+	}
+	cl, ok := r.clusters[id]
+	if !ok {
+		cl = newCluster(id, r.cfg)
+		r.clusters[id] = cl
+	}
+	return cl, nil
 }
 
 func (r *Role) find(id wire.ClusterID) (*cluster, bool) {
@@ -141,15 +154,19 @@ func (r *Role) find(id wire.ClusterID) (*cluster, bool) {
 	return cl, ok
 }
 
-// leave stops the clusters that are not in the list.
+// leave stops the clusters that are not in the list. The doors do not wait for that: they find none of them any more.
 func (r *Role) leave(member []wire.ClusterID) {
+	var left []*cluster
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	for id, cl := range r.clusters {
 		if !slices.Contains(member, id) {
-			cl.stop()
+			left = append(left, cl)
 			delete(r.clusters, id)
 		}
+	}
+	r.mu.Unlock()
+	for _, cl := range left {
+		cl.stop()
 	}
 }
 
@@ -183,14 +200,18 @@ func (r *Role) Places() []dispatch.Place {
 func (r *Role) Deliver(ctx context.Context, c dispatch.Chain, d dispatch.Delivery) error {
 	if d.Place.Topic.Variant == wire.TopicEntity {
 		r.grants(d.Messages)
-		r.entity = &dispatch.Place{Topic: d.Place.Topic, Head: d.Head}
+		head := d.Head
+		if d.Pruned > d.Place.Head.Count {
+			head = d.Proven // a grant that is gone is asked for again
+		}
+		r.entity = &dispatch.Place{Topic: d.Place.Topic, Head: head}
 		return r.Step(ctx, c)
 	}
 	cl, ok := r.find(d.Place.Topic.Cluster)
 	if !ok {
 		return nil
 	}
-	return cl.deliver(ctx, c, d)
+	return cl.deliver(c, d)
 }
 
 // grants hands key grants to their clusters. The sender is whom the chain says; only a gatekeeper's counts.

@@ -5,17 +5,25 @@ import (
 	"github.com/phalanx-network/phalanx/wire"
 )
 
+// What sizes are rounded up to, for everybody may read them.
+const (
+	roundEntries = 1 << 10
+	roundBytes   = 64 << 10
+)
+
+func roundUp(v, to uint64) uint64 { return (v + to - 1) / to * to }
+
 // ClusterStatus is where a worker stands in one of its clusters.
 type ClusterStatus struct {
 	Cluster   wire.ClusterID
-	Phase     string // "waiting for keys", "loading", "waiting for state", "running" or "failed"
+	Phase     string // "waiting for keys", "waiting for state", "running" or "failed"
 	Count     uint64 // messages executed
 	Head      uint64 // of the newest proven head
 	Root      wire.Hash
 	Noops     uint64 // messages that were counted and not executed
 	Contracts uint64
-	Entries   uint64
-	Bytes     uint64
+	Entries   uint64              // rounded up to 1,024: exact sizes would tell what a command has changed
+	Bytes     uint64              // rounded up to 64 KiB
 	Ask       []sr25519.PublicKey // members to ask for the state, when waiting for it
 	Problem   string
 }

@@ -16,10 +16,14 @@ import (
 // hash.
 var systemID [32]byte
 
+// systemEntry is the key of the [system] record.
+const systemEntry = "system"
+
 // maxFixed is how many fixed key epochs the system remembers. Older ones are past their grace period.
 const maxFixed = 8
 
-// system is what a cluster remembers between messages beside its ledgers.
+// system is what a cluster remembers between messages beside its ledgers. Copies share what its slices and pointers
+// point to, which therefore never changes: whoever changes something puts a new one in its place.
 type system struct {
 	Head        wire.Head // over every message that was taken
 	Execution   uint32    // execution version
@@ -30,8 +34,9 @@ type system struct {
 	MarkEnd     uint64 // topic count after it
 	Noops       uint64
 	Contracts   uint64
-	Withdrawals uint64 // numbers given out
-	Oldest      uint64 // no receipt has a lower topic index
+	Withdrawals uint64   // numbers given out
+	Oldest      uint64   // no receipt has a lower topic index
+	Leaves      frontier // of the receipts since the last mark
 }
 
 // nextRoot is a change of the RootKey that was announced by a fixed key.
@@ -53,6 +58,7 @@ func (s *system) Scale(c *scale.Codec) {
 	for _, v := range []*uint64{&s.Marks, &s.MarkEnd, &s.Noops, &s.Contracts, &s.Withdrawals, &s.Oldest} {
 		c.U64(v)
 	}
+	s.Leaves.Scale(c)
 }
 
 // inForce returns the newest fixed key.

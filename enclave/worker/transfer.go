@@ -79,14 +79,9 @@ func (cl *cluster) export(q wire.StateRequest, chunk uint32) (offer, sealedChunk
 	if _, ok := cl.record.Member(q.Identity); !ok || q.Height+requestLag < h.Height || q.Identity == cl.cfg.Keys.Identity() {
 		return nil, nil, ErrTransfer
 	}
-	hash := q.Hash()
-	e, ok := cl.exports[hash]
-	if !ok {
-		if len(cl.exports) >= maxExports {
-			return nil, nil, ErrBusy
-		}
-		cl.exports[hash] = &exporting{request: q, since: h.Height}
-		return nil, nil, ErrNotYet // until the requester's record is proven
+	e, ok := cl.exports[q.Identity]
+	if !ok || e.request != q {
+		return nil, nil, cl.enlist(q, e, h.Height)
 	}
 	if e.refused {
 		return nil, nil, ErrTransfer
@@ -105,15 +100,30 @@ func (cl *cluster) export(q wire.StateRequest, chunk uint32) (offer, sealedChunk
 	return e.offer, sealedChunk, nil
 }
 
-// stepExports asks for the records of those who ask for the state, and judges them.
+// enlist takes up a request, in place of the same member's before, if it made one. It answers ErrNotYet: the requester's
+// record is to be proven first.
+func (cl *cluster) enlist(q wire.StateRequest, before *exporting, height uint64) error {
+	switch {
+	case before == nil && len(cl.exports) >= maxExports:
+		return ErrBusy
+	case before != nil && q.Height < before.request.Height:
+		return fmt.Errorf("%w: it has made a newer request", ErrTransfer)
+	case before != nil:
+		before.stop()
+	}
+	cl.exports[q.Identity] = &exporting{request: q, since: height}
+	return ErrNotYet
+}
+
+// stepExports asks for the records of those who ask for the state, and judges them, at each header anew.
 func (cl *cluster) stepExports(c dispatch.Chain) error {
-	for hash, e := range cl.exports {
+	for pk, e := range cl.exports {
 		if c.Header().Height > e.since+exportExpiry {
 			e.stop()
-			delete(cl.exports, hash)
+			delete(cl.exports, pk)
 			continue
 		}
-		if e.granted || e.refused {
+		if e.refused {
 			continue
 		}
 		f, known := c.Record(wire.KeyWorker(e.request.Identity))
@@ -128,7 +138,9 @@ func (cl *cluster) stepExports(c dispatch.Chain) error {
 		}
 		_, member := cl.record.Member(e.request.Identity)
 		e.granted = f.Value != nil && member && w.Status == wire.WorkerActive && w.Incarnation == e.request.Incarnation
-		e.refused = !e.granted
+		if e.refused = !e.granted; e.refused {
+			e.stop()
+		}
 	}
 	return nil
 }
@@ -241,9 +253,10 @@ func (r *Role) RequestState(id wire.ClusterID, member sr25519.PublicKey) ([]byte
 }
 
 // ImportState takes a chunk of the answer to the last RequestState. With the last one it checks the whole against the
-// finalized root that the chain has proven, and only then is anything of it kept. After an error the relay begins anew
-// with RequestState.
-func (r *Role) ImportState(ctx context.Context, offer []byte, index uint32, chunk []byte) (done bool, err error) {
+// finalized root that the chain has proven, and only then is anything of it kept. [ErrNotYet] says that this worker or
+// the other is a mark behind: the relay brings the same again after the next header. After any other error it begins
+// anew with RequestState.
+func (r *Role) ImportState(_ context.Context, offer []byte, index uint32, chunk []byte) (done bool, err error) {
 	var signed wire.SignedStateOffer
 	if scale.Unmarshal(offer, &signed) != nil {
 		return false, ErrTransfer
@@ -257,8 +270,8 @@ func (r *Role) ImportState(ctx context.Context, offer []byte, index uint32, chun
 	if cl.phase != phaseState || cl.imp == nil {
 		return false, ErrNotYet
 	}
-	done, err = cl.take(ctx, &signed, index, chunk)
-	if err != nil || done {
+	done, err = cl.take(&signed, index, chunk)
+	if done || err != nil && !errors.Is(err, ErrNotYet) {
 		cl.imp.zero()
 		cl.imp = nil
 	}
@@ -266,7 +279,7 @@ func (r *Role) ImportState(ctx context.Context, offer []byte, index uint32, chun
 	return done, err
 }
 
-func (cl *cluster) take(ctx context.Context, signed *wire.SignedStateOffer, index uint32, chunk []byte) (bool, error) {
+func (cl *cluster) take(signed *wire.SignedStateOffer, index uint32, chunk []byte) (bool, error) {
 	i := cl.imp
 	if i.offer == nil {
 		if err := cl.accept(signed); err != nil {
@@ -295,7 +308,7 @@ func (cl *cluster) take(ctx context.Context, signed *wire.SignedStateOffer, inde
 	if i.next++; i.next < i.offer.Chunks {
 		return false, nil
 	}
-	return true, cl.finish(ctx, i)
+	return true, cl.finish(i)
 }
 
 // accept checks an offer: signed by the member that was asked, for this request, of the finalized state that the chain
@@ -307,10 +320,10 @@ func (cl *cluster) accept(signed *wire.SignedStateOffer) error {
 		return ErrTransfer
 	}
 	f := cl.record.Finalized
-	if f == nil || f.Mark != o.Mark {
+	if f == nil || f.Mark < o.Mark {
 		return ErrNotYet
 	}
-	if f.Count != o.Count || f.StateRoot != o.StateRoot || f.KeyEpoch != o.KeyEpoch || o.Chunks == 0 {
+	if f.Mark != o.Mark || f.Count != o.Count || f.StateRoot != o.StateRoot || f.KeyEpoch != o.KeyEpoch || o.Chunks == 0 {
 		return fmt.Errorf("%w: the offer is not of the finalized state", ErrTransfer)
 	}
 	i.offer, i.sender = &o, o.OneTime
@@ -318,12 +331,12 @@ func (cl *cluster) accept(signed *wire.SignedStateOffer) error {
 	return nil
 }
 
-func (cl *cluster) finish(ctx context.Context, i *importing) error {
+func (cl *cluster) finish(i *importing) error {
 	root, ok := cl.keys.rootKey(i.offer.KeyEpoch)
 	if !ok {
 		return errMissingKey
 	}
-	tree, err := i.importer.Finish(ctx, i.offer.Count, i.offer.KeyEpoch, root)
+	tree, err := i.importer.Finish(cl.ctx, i.offer.Count, i.offer.KeyEpoch, root)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrTransfer, err)
 	}

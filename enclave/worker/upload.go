@@ -122,6 +122,7 @@ func (x *executor) complete(ctx context.Context, o *state.Overlay, inv *wire.Inv
 	} else if err != nil {
 		return wire.Outcome{}, err
 	}
+	x.written += len(code)
 	if err := saveCode(o, inv.Kind.CodeHash, code); err != nil {
 		return wire.Outcome{}, err
 	}
@@ -166,7 +167,7 @@ func dropIdleUploads(o *state.Overlay, height uint64) error {
 		if u.Height+uploadExpiry < height {
 			list = append(list, idle{append([]byte(nil), key[2:]...), u.Of})
 		}
-		return true
+		return len(list) < maxIdleUploads
 	})
 	if err != nil {
 		return err

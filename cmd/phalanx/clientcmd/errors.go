@@ -1,0 +1,91 @@
+package clientcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/phalanx-network/phalanx/client"
+	"github.com/phalanx-network/phalanx/client/abi"
+	"github.com/phalanx-network/phalanx/client/account"
+	"github.com/phalanx-network/phalanx/client/node"
+	"github.com/phalanx-network/phalanx/client/tx"
+)
+
+// Exit codes.
+const (
+	exitDone    = 0
+	exitRefused = 1 // a contract's error or trap, or a refusal
+	exitUsage   = 2 // wrong usage, or nobody was reached
+)
+
+// errUsage is a command that was given wrongly.
+var errUsage = errors.New("usage")
+
+type usageError struct{ words string }
+
+func (e *usageError) Error() string        { return e.words }
+func (e *usageError) Is(target error) bool { return target == errUsage }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// errContract says that a message of a contract returned an error.
+var errContract = errors.New("the contract returned an error")
+
+// ExitCode returns what a program ends with after an error of these commands: 1 for a contract's error, trap or
+// refusal, 2 for everything else, 0 for no error.
+func ExitCode(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	var outcome *client.OutcomeError
+	var refused *node.TxError
+	if errors.As(err, &outcome) || errors.As(err, &refused) {
+		return exitRefused
+	}
+	for _, refusal := range []error{
+		errContract, client.ErrWorker, client.ErrNoReceipt, client.ErrReply, client.ErrReceipt, client.ErrTooOld,
+		client.ErrUnconfirmed, client.ErrClock, client.ErrNodeLied, client.ErrNotFound, client.ErrNoClusterKey,
+	} {
+		if errors.Is(err, refusal) {
+			return exitRefused
+		}
+	}
+	return exitUsage
+}
+
+// advice says what to do about errors that have one usual cause.
+var advice = []struct {
+	is   error
+	todo string
+}{
+	{client.ErrTrustExpired, "take the height and hash of a recent header from somebody you trust: --trust-height, --trust-hash"},
+	{client.ErrNodeLied, "ask another node (--node), and check --chain-uid"},
+	{client.ErrStaleChain, "is the node running and in step, and this machine's clock right? another node: --node"},
+	{client.ErrUnreachable, "is the node running? `phalanx devnet` starts a network; --node names another node"},
+	{client.ErrNoClusterKey, "its workers and a gatekeeper must be running; see `phalanx cluster show` and `phalanx status`"},
+	{client.ErrNoWorker, "see `phalanx worker list`; a worker of a devnet is started again by `phalanx devnet restart ID`"},
+	{client.ErrWorker, "see `phalanx status`; another worker: --worker"},
+	{client.ErrNoReceipt, "see `phalanx cluster show` for the cluster's key and send the command again"},
+	{client.ErrClock, "set this machine's clock"},
+	{client.ErrTooOld, "ask another worker: --worker"},
+	{account.ErrUnknown, "see `phalanx keys list`; `phalanx keys add NAME` makes one"},
+	{account.ErrPassphraseNeeded, "give it on the terminal or with --passphrase-file"},
+	{tx.ErrNoAccount, "or let another account post: --payer"},
+	{abi.ErrUnknown, "`phalanx contract show ID` lists the messages"},
+	{abi.ErrArguments, "`phalanx contract show ID` lists the arguments"},
+	{context.DeadlineExceeded, "wait longer: --timeout"},
+}
+
+// advise adds to an error what to do about it.
+func advise(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	for _, a := range advice {
+		if errors.Is(err, a.is) {
+			return fmt.Errorf("%w\n  → %s", err, a.todo)
+		}
+	}
+	return err
+}

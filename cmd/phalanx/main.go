@@ -1,0 +1,19 @@
+// Command phalanx is the command line of the network: node, relay, devnet and client.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+)
+
+func main() {
+	cmd, err := root()
+	if err == nil {
+		err = cmd.ExecuteContext(context.Background())
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "phalanx: %v\n", err)
+		os.Exit(exitCode(err))
+	}
+}

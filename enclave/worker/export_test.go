@@ -1,0 +1,4 @@
+package worker
+
+// StaleAfter is for the tests outside the package.
+const StaleAfter = staleAfter
