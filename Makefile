@@ -39,7 +39,9 @@ generate: ## protobuf code (needs protoc)
 	./scripts/proto.sh
 
 generate-check:
-	./scripts/proto.sh --check
+	@tmp=$$(mktemp -d) && ./scripts/proto.sh $$tmp && \
+	for f in $$(cd $$tmp && find . -type f); do cmp -s $$tmp/$$f $$f || { echo "$$f is not what its .proto gives: make generate"; bad=1; }; done; \
+	rm -rf $$tmp; test -z "$$bad"
 
 bench: build ## a table of ratios, and bench.json
 	$(GO) run ./bench

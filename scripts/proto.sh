@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Generates the Go code of chain/proto into chain/x/*/types: messages and gRPC (gogoproto, as the Cosmos SDK wants it)
-# and the gRPC gateway. Usage: scripts/proto.sh [ROOT], where ROOT (default: the repository) receives the tree; `make
-# check` generates into an empty folder and compares.
+# Generates the Go code of the .proto files: chain/proto into chain/x/*/types, messages and gRPC (gogoproto, as the
+# Cosmos SDK wants it) and the gRPC gateway; wire/enclavev1 with protobuf-go and Connect.
+# Usage: scripts/proto.sh [ROOT], where ROOT (default: the repository) receives the tree; `make check` generates into an
+# empty folder and compares.
 #
 # Needs protoc (Debian: protobuf-compiler). Plugins and imported .proto files are those of the module versions in
 # go.mod; grpc-gateway v1 is what the SDK's gateway runs on.
@@ -18,7 +19,9 @@ cp go.mod "$tmp/go.mod"
 cp go.sum "$tmp/go.sum"
 go build -modfile="$tmp/go.mod" -mod=mod -o "$tmp/bin/" \
 	github.com/cosmos/gogoproto/protoc-gen-gocosmos \
-	github.com/grpc-ecosystem/grpc-gateway/protoc-gen-grpc-gateway
+	github.com/grpc-ecosystem/grpc-gateway/protoc-gen-grpc-gateway \
+	google.golang.org/protobuf/cmd/protoc-gen-go \
+	connectrpc.com/connect/cmd/protoc-gen-connect-go
 
 dir() { go list -m -f '{{.Dir}}' "$1"; }
 gogo=$(dir github.com/cosmos/gogoproto)
@@ -39,6 +42,11 @@ for package in chain/proto/phalanx/*/v1; do
 done
 
 module=$(go list -m)
+mkdir -p "$tmp/out/$module/wire/enclavev1"
+PATH="$tmp/bin:$PATH" protoc -I wire/enclavev1 \
+	--go_out="$tmp/out/$module/wire/enclavev1" --go_opt=paths=source_relative \
+	--connect-go_out="$tmp/out/$module/wire/enclavev1" --connect-go_opt=paths=source_relative \
+	enclave.proto
 gofmt -w "$tmp/out/$module"
 mkdir -p "$root"
 cp -R "$tmp/out/$module/." "$root/"
