@@ -10,7 +10,7 @@ all: build
 
 build: ## bin/phalanx, bin/pruntime, bin/pruntime-sim
 	@mkdir -p $(BIN)
-	$(GO) build -trimpath -o $(BIN)/ ./cmd/phalanx ./cmd/pruntime ./cmd/pruntime-sim
+	$(GO) build -o $(BIN)/ ./cmd/phalanx ./cmd/pruntime ./cmd/pruntime-sim
 
 demo: build ## a whole network and a sealed-bid auction, in under a minute
 	$(BIN)/phalanx demo

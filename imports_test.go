@@ -26,6 +26,7 @@ var layers = []struct {
 	{"testnet", []string{""}, ""},
 	{"cmd", []string{""}, ""},
 	{"bench", []string{""}, ""},
+	{"examples", nil, "contracts are data"},
 	{"version", nil, ""},
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/phalanx-network/phalanx/client"
 	"github.com/phalanx-network/phalanx/client/node"
@@ -457,6 +458,7 @@ func TestReceipts(t *testing.T) {
 		}, client.ErrReceipt},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := newNetwork(t, 2)
 			c := n.dial(t)
 			lie.tell(n)
@@ -467,6 +469,44 @@ func TestReceipts(t *testing.T) {
 				t.Errorf("%v, want %v", err, lie.want)
 			}
 		})
+	}
+}
+
+// TestCopiedCommand has somebody post the same envelope first, so that the command is executed at another place than its
+// own.
+func TestCopiedCommand(t *testing.T) {
+	n := newNetwork(t, 2)
+	c := n.dial(t)
+	if _, err := c.Send(context.Background(), n.payer(t), n.request("a"), n.request("b"), n.request("c")); err != nil {
+		t.Fatal(err)
+	}
+	n.copies = 2
+	r, err := c.Command(context.Background(), n.payer(t), n.request("once"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(r.Outcome().Output) != "once" || r.Pending.Index != 3 {
+		t.Errorf("receipt of index %d, the first copy is at 3", r.Pending.Index)
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	n := newNetwork(t, 2)
+	c := n.dial(t)
+	payer := n.payer(t)
+	var group errgroup.Group
+	for i := range 12 {
+		group.Go(func() error {
+			if i%3 == 0 {
+				_, err := c.Command(context.Background(), payer, n.request("x"))
+				return err
+			}
+			_, err := c.Query(context.Background(), n.query("x"))
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -54,9 +54,12 @@ type Pending struct {
 	Posted     int    // bytes of the envelope: with the index, the block and the prepaid gas all that the chain sees
 	NotAfter   uint64 // the last height at which it may be executed
 
-	client *Client
-	from   wire.Identity
-	reply  *ecdh.PrivateKey
+	client   *Client
+	from     wire.Identity
+	reply    *ecdh.PrivateKey
+	envelope []byte
+	searched bool     // whether copies were looked for
+	copies   []uint64 // earlier places of the same envelope that are still to be asked about
 }
 
 // Command posts one command and waits for its receipt. A receipt of any status is returned without error: see [Check].
@@ -147,7 +150,7 @@ func (c *Client) prepare(ctx context.Context, r Request) (*Pending, mqtypes.Push
 	}
 	p := &Pending{
 		Cluster: r.Cluster, Invocation: hash, Posted: len(sealed), NotAfter: inv.NotAfter,
-		client: c, from: inv.From, reply: reply,
+		client: c, from: inv.From, reply: reply, envelope: sealed,
 	}
 	return p, mqtypes.PushEntry{Cluster: r.Cluster[:], GasLog2: uint32(log2), Envelope: sealed}, nil
 }
@@ -200,6 +203,9 @@ func (c *Client) sealTo(cluster *wire.Cluster, record scale.Record) ([]byte, err
 func (c *Client) push(ctx context.Context, payer Payer, batch []*Pending, entries []mqtypes.PushEntry) error {
 	var answer mqtypes.MsgPushResponse
 	result, err := c.post(ctx, payer, &answer, &mqtypes.MsgPush{Sender: payer.Address(), Entries: entries})
+	if ctx.Err() != nil {
+		return fmt.Errorf("post command, which may still be executed until height %d: %w", batch[len(batch)-1].NotAfter, err)
+	}
 	if err != nil {
 		return fmt.Errorf("post command: %w", err)
 	}

@@ -30,8 +30,9 @@ type Deployment struct {
 type Deployed struct {
 	Contract wire.ContractID
 	CodeHash wire.CodeHash
-	Uploaded bool     // whether the code had to be sent
-	Receipt  *Receipt // of the instantiation
+	Uploaded bool       // whether the code had to be sent
+	Receipt  *Receipt   // of the instantiation
+	Sent     []*Pending // the code's parts and, last, the instantiation
 }
 
 // Deploy uploads the code, encrypted and in parts, unless a contract of the cluster has it already, and instantiates it.
@@ -61,7 +62,7 @@ func (c *Client) Deploy(ctx context.Context, payer Payer, d Deployment) (*Deploy
 	if err != nil {
 		return nil, err
 	}
-	out := &Deployed{Contract: id, CodeHash: hash, Uploaded: !known, Receipt: last}
+	out := &Deployed{Contract: id, CodeHash: hash, Uploaded: !known, Receipt: last, Sent: sent}
 	if err := Check(last.Outcome()); err != nil {
 		if upload := checkAll(ctx, sent[:len(sent)-1]); upload != nil {
 			return out, fmt.Errorf("upload: %w", upload)

@@ -98,7 +98,7 @@ type OutcomeError struct {
 
 // Error returns the cluster's words.
 func (e *OutcomeError) Error() string {
-	if e.Fault == "" {
+	if e.Fault == "" || e.Fault == e.Status.String() {
 		return e.Status.String()
 	}
 	return fmt.Sprintf("%s: %s", e.Status, e.Fault)

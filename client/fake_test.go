@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,7 @@ type chain struct {
 	txs    map[string]node.TxResult
 	uid    wire.ChainUID
 
+	copies    int // of each command, posted before it by somebody else
 	lieBlock  func(height uint64) []byte
 	lieProof  func(key wire.RecordKey, p node.Proof) node.Proof
 	lieHeight uint64
@@ -155,7 +157,7 @@ func (c *chain) proof(key wire.RecordKey, state uint64) (node.Proof, error) {
 	return node.Proof{Key: key, State: state, Value: r.Value, Absent: len(r.Value) == 0, Ops: ops}, err
 }
 
-func (c *chain) Query(_ context.Context, method string, _, response proto.Message) error {
+func (c *chain) Query(_ context.Context, method string, request, response proto.Message) error {
 	switch method {
 	case "/cosmos.auth.v1beta1.Query/AccountInfo":
 		response.(*authtypes.QueryAccountInfoResponse).Info = &authtypes.BaseAccount{AccountNumber: 1}
@@ -163,6 +165,14 @@ func (c *chain) Query(_ context.Context, method string, _, response proto.Messag
 		response.(*txtypes.SimulateResponse).GasInfo = &sdk.GasInfo{GasUsed: 1}
 	case "/phalanx.cluster.v1.Query/Contracts":
 		*response.(*clustertypes.QueryContractsResponse) = clustertypes.QueryContractsResponse{}
+	case "/phalanx.mq.v1.Query/Messages":
+		r := request.(*mqtypes.QueryMessagesRequest)
+		for _, e := range c.topic[r.From:min(r.Until, r.From+2)] { // a small page
+			b := wire.Body{Kind: wire.BodyCommand, Command: &wire.Command{GasLog2: 30, Envelope: e}}
+			m := wire.Message{Topic: wire.GatekeepersTopic(), Payload: scale.MustMarshal(&b)}
+			page := response.(*mqtypes.QueryMessagesResponse)
+			page.Messages = append(page.Messages, scale.MustMarshal(&m))
+		}
 	default:
 		return errors.New("fake node does not know " + method)
 	}
@@ -181,6 +191,9 @@ func (c *chain) Broadcast(_ context.Context, raw []byte) ([]byte, error) {
 	defer c.mu.Unlock()
 	var answer mqtypes.MsgPushResponse
 	for _, e := range push.Entries {
+		for range c.copies {
+			c.topic = append(c.topic, e.Envelope)
+		}
 		answer.Indexes = append(answer.Indexes, uint64(len(c.topic)))
 		c.topic = append(c.topic, e.Envelope)
 	}
@@ -268,6 +281,8 @@ func (w *worker) Query(_ context.Context, r *connect.Request[pb.QueryRequest]) (
 	if err != nil {
 		return nil, err
 	}
+	w.chain.mu.Lock()
+	defer w.chain.mu.Unlock()
 	w.queried = append(w.queried, *inv)
 	h := w.chain.blocks.Header(w.chain.height)
 	reply := &wire.QueryReply{Invocation: hash, Height: h.Height, BlockHash: h.Hash, BlockTime: h.UnixMillis(),
@@ -296,6 +311,8 @@ func (w *worker) Receipt(_ context.Context, r *connect.Request[pb.ReceiptRequest
 	if w.refuse != nil {
 		return nil, w.refuse
 	}
+	w.chain.mu.Lock()
+	defer w.chain.mu.Unlock()
 	inv, err := w.open(w.chain.topic[r.Msg.Index], w.cluster.key)
 	if err != nil {
 		return nil, connect.NewError(connect.CodeNotFound, errors.New("no receipt for that message"))
@@ -304,6 +321,11 @@ func (w *worker) Receipt(_ context.Context, r *connect.Request[pb.ReceiptRequest
 	hash, err := inv.Hash(target)
 	if err := errors.Join(err, inv.Verify(target)); err != nil {
 		return nil, connect.NewError(connect.CodeNotFound, err)
+	}
+	for _, earlier := range w.chain.topic[:r.Msg.Index] {
+		if bytes.Equal(earlier, w.chain.topic[r.Msg.Index]) {
+			return nil, connect.NewError(connect.CodeNotFound, errors.New("its nonce was used"))
+		}
 	}
 	s := w.salted(hash, r.Msg.Index, inv)
 	leaf, err := s.Leaf()

@@ -41,23 +41,32 @@ func (r *Receipt) Height() uint64 { return r.SaltedReceipt.Receipt.Height }
 func (p *Pending) Receipt(ctx context.Context) (*Receipt, error) {
 	p.client.cfg.Progress(StageReceipt)
 	heard := p.client.cfg.Now() // when anybody last answered
+	var last error
 	for {
-		r, asked, err := p.round(ctx)
+		r, asked, err := p.round(ctx, last)
 		if r != nil || err != nil {
 			return r, err
 		}
+		last = asked.last
 		now := p.client.cfg.Now()
 		if asked.answers > 0 {
 			heard = now
 		}
 		if now.Sub(heard) > noWorkerAfter {
-			return nil, fmt.Errorf("%w: %w", ErrNoWorker, asked.last)
+			return nil, fmt.Errorf("%w: %w", ErrNoWorker, last)
 		}
 		if asked.without > 0 && asked.without == asked.members {
-			return nil, fmt.Errorf("%w (index %d, block %d): %w", ErrNoReceipt, p.Index, p.Height, asked.last)
+			moved, err := p.move(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if moved {
+				continue
+			}
+			return nil, fmt.Errorf("%w (index %d, block %d): %w", ErrNoReceipt, p.Index, p.Height, last)
 		}
 		if err := pause(ctx, receiptPause); err != nil {
-			return nil, fmt.Errorf("receipt of command %d: %w; last: %w", p.Index, err, asked.last)
+			return nil, p.late(err, last)
 		}
 	}
 }
@@ -70,9 +79,17 @@ type round struct {
 	last    error // why the last one asked gave none
 }
 
+// late is the end of the caller's patience, with what came of asking last.
+func (p *Pending) late(end, last error) error {
+	if last == nil {
+		return fmt.Errorf("receipt of command %d: %w", p.Index, end)
+	}
+	return fmt.Errorf("receipt of command %d: %w; last: %w", p.Index, end, last)
+}
+
 // round asks every member once. An error is one that asking again does not mend.
-func (p *Pending) round(ctx context.Context) (*Receipt, round, error) {
-	var out round
+func (p *Pending) round(ctx context.Context, last error) (*Receipt, round, error) {
+	out := round{last: last}
 	ids, err := p.client.members(ctx, p.Cluster)
 	if errors.Is(err, ErrUnreachable) && ctx.Err() == nil {
 		return nil, round{last: err}, nil
@@ -87,7 +104,7 @@ func (p *Pending) round(ctx context.Context) (*Receipt, round, error) {
 			return r, out, nil
 		}
 		if ctx.Err() != nil {
-			return nil, out, fmt.Errorf("receipt of command %d: %w", p.Index, ctx.Err())
+			return nil, out, p.late(ctx.Err(), out.last)
 		}
 		if !mendable(err) {
 			return nil, out, err

@@ -159,7 +159,7 @@ func TestRegistersAgainWithoutEffect(t *testing.T) {
 // with an honest node.
 func TestLyingNode(t *testing.T) {
 	for name, lie := range map[string]func(*mqtypes.QueryMessagesResponse){
-		"omits":    func(r *mqtypes.QueryMessagesResponse) {
+		"omits": func(r *mqtypes.QueryMessagesResponse) {
 			if len(r.Messages) > 1 {
 				r.Messages = slices.Delete(r.Messages, 1, 2)
 			}
@@ -170,7 +170,11 @@ func TestLyingNode(t *testing.T) {
 			r.Messages[0] = slices.Clone(r.Messages[0])
 			r.Messages[0][len(r.Messages[0])-1] ^= 1
 		},
-		"truncates digests": func(r *mqtypes.QueryMessagesResponse) { r.Messages, r.Digests = r.Messages[:1], []byte{1, 2} },
+		"false digests": func(r *mqtypes.QueryMessagesResponse) {
+			if n := len(r.Messages); n > 1 {
+				r.Messages, r.Digests = r.Messages[:1], make([]byte, 32*(n-1))
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, e := newFakeChain(9), newFakeEnclave(t)

@@ -126,23 +126,39 @@ func direction(from, to ecdh.PublicKey) uint32 {
 }
 
 func derive(own *ecdh.PrivateKey, peer ecdh.PublicKey, p Purpose, direction, epoch uint32) (*Key, error) {
-	if !p.Valid() {
-		return nil, fmt.Errorf("%w: %d", ErrPurpose, uint8(p))
-	}
-	if epoch > MaxEpoch {
-		return nil, fmt.Errorf("%w: epoch %d", ErrIndex, epoch)
+	if err := check(p, epoch); err != nil {
+		return nil, err
 	}
 	node, err := master(own, peer)
 	if err != nil {
 		return nil, err
 	}
+	defer node.Zero()
+	return child(node, p, direction, epoch)
+}
+
+func check(p Purpose, epoch uint32) error {
+	if !p.Valid() {
+		return fmt.Errorf("%w: %d", ErrPurpose, uint8(p))
+	}
+	if epoch > MaxEpoch {
+		return fmt.Errorf("%w: epoch %d", ErrIndex, epoch)
+	}
+	return nil
+}
+
+// child derives m / purpose' / direction' / epoch' and leaves the master as it is.
+func child(master *Node, p Purpose, direction, epoch uint32) (*Key, error) {
+	node := master
 	for _, index := range []uint32{uint32(p), direction, epoch} {
-		child, err := node.Child(index)
-		node.Zero()
+		next, err := node.Child(index)
+		if node != master {
+			node.Zero()
+		}
 		if err != nil {
 			return nil, err
 		}
-		node = child
+		node = next
 	}
 	s := &keyState{b: [KeySize]byte(node.b.Get()[:KeySize])}
 	node.Zero()

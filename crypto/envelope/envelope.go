@@ -131,18 +131,33 @@ func (e *Envelope) Marshal() []byte { return scale.MustMarshal(e) }
 // reveals both plaintexts.
 func Seal(rand io.Reader, uid [32]byte, own *ecdh.PrivateKey, to ecdh.PublicKey, epoch uint32, p commkey.Purpose,
 	plaintext []byte) (*Envelope, error) {
-	if len(plaintext) > MaxPlaintext {
-		return nil, fmt.Errorf("%w: a plaintext of %d bytes", ErrSize, len(plaintext))
-	}
-	e := &Envelope{Version: Version, Purpose: p, Sender: own.Public(), Recipient: to, Epoch: epoch}
-	if err := keypair.Fill(rand, e.IV[:]); err != nil {
-		return nil, fmt.Errorf("envelope: seal: %w", err)
-	}
 	key, err := commkey.Send(own, to, p, epoch)
 	if err != nil {
 		return nil, fmt.Errorf("envelope: seal: %w", err)
 	}
 	defer key.Zero()
+	return seal(rand, uid, key, own.Public(), to, epoch, p, plaintext)
+}
+
+// SealWith is [Seal] with what both keys have agreed on already.
+func SealWith(rand io.Reader, uid [32]byte, x *commkey.Exchange, epoch uint32, p commkey.Purpose, plaintext []byte) (*Envelope, error) {
+	key, err := x.Send(p, epoch)
+	if err != nil {
+		return nil, fmt.Errorf("envelope: seal: %w", err)
+	}
+	defer key.Zero()
+	return seal(rand, uid, key, x.Own(), x.Peer(), epoch, p, plaintext)
+}
+
+func seal(rand io.Reader, uid [32]byte, key *commkey.Key, from, to ecdh.PublicKey, epoch uint32, p commkey.Purpose,
+	plaintext []byte) (*Envelope, error) {
+	if len(plaintext) > MaxPlaintext {
+		return nil, fmt.Errorf("%w: a plaintext of %d bytes", ErrSize, len(plaintext))
+	}
+	e := &Envelope{Version: Version, Purpose: p, Sender: from, Recipient: to, Epoch: epoch}
+	if err := keypair.Fill(rand, e.IV[:]); err != nil {
+		return nil, fmt.Errorf("envelope: seal: %w", err)
+	}
 	padded := pad(plaintext)
 	if err := e.encrypt(uid, key, padded); err != nil {
 		clear(padded)
@@ -184,15 +199,36 @@ func (e *Envelope) Open(uid [32]byte, own *ecdh.PrivateKey) ([]byte, error) {
 	if !possibleSize(len(e.Data)) {
 		return nil, fmt.Errorf("%w: %d bytes of data", ErrSize, len(e.Data))
 	}
-	ad, err := scale.Marshal(&associated{uid, e})
-	if err != nil {
-		return nil, fmt.Errorf("envelope: open: %w", err)
-	}
 	key, err := commkey.Receive(own, e.Sender, e.Purpose, e.Epoch)
 	if err != nil {
 		return nil, fmt.Errorf("envelope: open: %w", err)
 	}
 	defer key.Zero()
+	return e.open(uid, key)
+}
+
+// OpenWith is [Envelope.Open] with what both keys have agreed on already: [ErrRecipient] says that the envelope is not
+// between these two.
+func (e *Envelope) OpenWith(uid [32]byte, x *commkey.Exchange) ([]byte, error) {
+	if e.Recipient != x.Own() || e.Sender != x.Peer() {
+		return nil, ErrRecipient
+	}
+	key, err := x.Receive(e.Purpose, e.Epoch)
+	if err != nil {
+		return nil, fmt.Errorf("envelope: open: %w", err)
+	}
+	defer key.Zero()
+	return e.open(uid, key)
+}
+
+func (e *Envelope) open(uid [32]byte, key *commkey.Key) ([]byte, error) {
+	if !possibleSize(len(e.Data)) {
+		return nil, fmt.Errorf("%w: %d bytes of data", ErrSize, len(e.Data))
+	}
+	ad, err := scale.Marshal(&associated{uid, e})
+	if err != nil {
+		return nil, fmt.Errorf("envelope: open: %w", err)
+	}
 	aead, err := key.AEAD()
 	if err != nil {
 		return nil, fmt.Errorf("envelope: open: %w", err)

@@ -45,6 +45,7 @@ type Worker struct {
 	entity   []wire.Message
 	entities []wire.Head
 	stopped  bool
+	node     *Node // whose dispatcher shows the worker its headers, if any
 }
 
 type seen struct {
@@ -80,6 +81,9 @@ func (x *Worker) start() {
 }
 
 func (x *Worker) seen() (light.Header, time.Duration, bool) {
+	if x.node != nil {
+		return x.node.Dispatcher.Header()
+	}
 	s := x.header.Load()
 	return s.header, time.Since(s.at), true
 }

@@ -42,8 +42,15 @@ type World struct {
 
 // NewWorld returns a chain with a cluster that has no members, and whose topic holds its parameters.
 func NewWorld() *World {
+	var uid wire.ChainUID
+	rand.Read(uid[:])
+	return newWorld(uid)
+}
+
+func newWorld(uid wire.ChainUID) *World {
 	master := Must(hierarchy.NewMasterKey(rand.Reader))
 	w := &World{
+		UID: uid,
 		Params: wire.NetworkParams{
 			RegistrationExpiry: 100_000, RotationInterval: 50_000, RotationGrace: 100, MarkInterval: 10,
 			BodyRetention: 1000, Simulated: true,
@@ -55,7 +62,6 @@ func NewWorld() *World {
 		master:     master,
 		heads:      []wire.Head{{}},
 	}
-	rand.Read(w.UID[:])
 	w.Cluster.ID = wire.NewClusterID(w.UID, wire.Account{1}, 0)
 	w.Chain(wire.Body{Kind: wire.BodyParams, Params: &wire.ClusterParams{ExecutionVersion: 1}})
 	return w

@@ -48,6 +48,52 @@ func (k *Keyring) SealReplyTo(request *envelope.Envelope, to ecdh.PublicKey, pla
 	return out, err
 }
 
+// Request is an envelope of purpose Query that was opened, until it is answered. Its methods may be called at the same
+// time.
+type Request struct {
+	_        [0]func()
+	ring     *Keyring
+	envelope *envelope.Envelope
+	exchange *commkey.Exchange
+}
+
+// OpenRequest opens an envelope of purpose Query as [Keyring.OpenEnvelope] does, and keeps what the answer needs. The
+// caller calls Zero once it is answered or given up.
+func (k *Keyring) OpenRequest(e *envelope.Envelope) (plaintext []byte, r *Request, err error) {
+	if e.Purpose != commkey.Query {
+		return nil, nil, fmt.Errorf("%w: %s", ErrPurpose, e.Purpose)
+	}
+	err = k.read(func(s *state) error {
+		own, err := s.selected(e.Recipient, e.Epoch)
+		if err != nil {
+			return err
+		}
+		r = &Request{ring: k, envelope: e}
+		r.exchange, err = commkey.NewExchange(own, e.Sender)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if plaintext, err = e.OpenWith(k.binding.uid, r.exchange); err != nil {
+		r.Zero()
+		return nil, nil, err
+	}
+	return plaintext, r, nil
+}
+
+// Reply encrypts the answer to a client's key, in epoch 0, from the EcdhKey that the request was for. To the key that the
+// request came from it needs no other ECDH.
+func (r *Request) Reply(to ecdh.PublicKey, plaintext []byte) (*envelope.Envelope, error) {
+	if to == r.envelope.Sender {
+		return envelope.SealWith(r.ring.rand, r.ring.binding.uid, r.exchange, 0, commkey.Reply, plaintext)
+	}
+	return r.ring.SealReplyTo(r.envelope, to, plaintext)
+}
+
+// Zero erases what the request's two keys have agreed on. Reply may fail afterwards.
+func (r *Request) Zero() { r.exchange.Zero() }
+
 // SealMessage encrypts a message of purpose OnChain to another entity's EcdhKey of an epoch, from the current EcdhKey.
 func (k *Keyring) SealMessage(to ecdh.PublicKey, epoch uint32, plaintext []byte) (*envelope.Envelope, error) {
 	return k.seal(to, epoch, commkey.OnChain, plaintext)

@@ -66,7 +66,7 @@ func withCORS(h http.Handler) http.Handler {
 }
 
 func (d *clientDoor) Info(context.Context, *connect.Request[pb.InfoRequest]) (*connect.Response[pb.InfoResponse], error) {
-	about, s := d.self.About(), d.chain.Status()
+	about := d.self.About()
 	out := &pb.InfoResponse{
 		Identity:    about.Identity,
 		Ecdh:        about.Ecdh,
@@ -78,8 +78,11 @@ func (d *clientDoor) Info(context.Context, *connect.Request[pb.InfoRequest]) (*c
 		Simulated:   about.Simulated,
 		Clusters:    clusterStatuses(d.clusters.Status()),
 	}
-	if s.Seen {
-		out.Height, out.BlockTime = s.Header.Height, s.Header.UnixMillis()
+	for _, c := range out.Clusters {
+		c.Problem = "" // words for the operator
+	}
+	if h, _, ok := d.chain.Header(); ok {
+		out.Height, out.BlockTime = h.Height, h.UnixMillis()
 	}
 	return connect.NewResponse(out), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -25,6 +26,8 @@ const outboxBytes = 512 << 10
 type Chain interface {
 	Advance(ctx context.Context, blocks [][]byte, proofs []dispatch.Proof, batches []dispatch.Batch) error
 	Status() dispatch.Status
+	// Header never waits, as Status does while Advance runs.
+	Header() (h light.Header, age time.Duration, ok bool)
 	Outbox(from uint64, limit int) [][]byte
 }
 

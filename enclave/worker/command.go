@@ -25,37 +25,32 @@ const maxStateBytes = 4 << 30
 
 // command opens, checks and executes a client's invocation; false means that it is a no-op: it cannot be opened or
 // decoded, is not signed, is out of its time, not paid for or repeats a nonce. From the nonce on there is a receipt.
-func (x *executor) command(ctx context.Context, o *state.Overlay, m message, c *wire.Command) (bool, error) {
-	plain, err := x.open(c.Envelope, m.Height)
-	if errors.Is(err, errEnvelope) {
+func (x *executor) command(ctx context.Context, o *state.Overlay, m message, p *prepared) (bool, error) {
+	if !x.sys.accepts(p.request.Recipient, p.request.Epoch, m.Height) {
 		return false, nil
 	}
-	if err != nil {
-		return false, err
+	if p.key == nil {
+		x.unseal(p) // its key may have come since
 	}
-	var inv wire.Invocation
-	err = unmarshal(plain, &inv)
-	clear(plain)
-	if err != nil {
-		return false, nil
+	if p.key == nil {
+		return false, errMissingKey
 	}
-	target := wire.Target{UID: x.uid, Cluster: x.cluster}
-	if !admissible(&inv, m.Height, c.Gas()) || inv.Verify(target) != nil {
-		return false, nil
+	if p.key.ecdh.Public() != p.request.Recipient {
+		return false, errWrongKey
 	}
-	hash, err := inv.Hash(target)
-	if err != nil {
+	inv := p.inv
+	if inv == nil || !admissible(inv, m.Height, p.body.Command.Gas()) {
 		return false, nil
 	}
 	fresh, err := useNonce(o, inv.From, inv.Nonce, m.Height, m.Time)
 	if err != nil || !fresh {
 		return false, err
 	}
-	outcome, err := x.perform(ctx, o, m, &inv, hash)
+	outcome, err := x.perform(ctx, o, m, inv, p.hash)
 	if err != nil {
 		return false, err
 	}
-	return true, x.saveReceipt(o, m, &inv, hash, outcome)
+	return true, x.saveReceipt(o, m, inv, p.hash, outcome)
 }
 
 // admissible checks what can be checked without the signature or the state.

@@ -45,9 +45,12 @@ func (cl *cluster) deliver(c dispatch.Chain, d dispatch.Delivery) error {
 
 func (cl *cluster) execute(d dispatch.Delivery) error {
 	x := cl.executor()
+	ahead := x.prepareAll(d.Messages)
+	defer ahead.close()
 	taken := 0
 	for i := range d.Messages {
-		err := x.apply(cl.ctx, message{&d.Messages[i], x.sys.Head.Count, d.Digests[i]})
+		err := x.apply(cl.ctx, message{&d.Messages[i], x.sys.Head.Count, d.Digests[i]}, ahead.take(i))
+		ahead.done(i)
 		if errors.Is(err, errMissingKey) {
 			break
 		}

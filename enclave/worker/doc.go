@@ -19,7 +19,7 @@
 // # The cluster's state
 //
 // The state tree holds, under the contract id of 32 zero bytes, what the cluster itself remembers (integers in keys
-// are big-endian, values are SCALE):
+// are big-endian, values are SCALE but for those in brackets):
 //
 //	"system"                        the [system] record
 //	"b/" ‖ account                  balance, u128
@@ -28,7 +28,7 @@
 //	"w/" ‖ code hash                the code
 //	"u/" ‖ identity ‖ code hash     the [upload] under way
 //	"v/" ‖ identity ‖ code hash ‖ part: u16   a part of it
-//	"n/" ‖ identity                 the [nonceSet]
+//	"n/" ‖ identity                 the [nonceSet]: height u64 ‖ nonces u64, little-endian
 //	"r/" ‖ topic index: u64         the [receiptEntry]
 //	"m/" ‖ mark: u64                the [markEntry]
 //	"x/" ‖ number: u64              the unpaid withdrawal

@@ -55,10 +55,10 @@ type message struct {
 
 // apply executes one message; its changes are in the overlay and in sys afterwards. An error is a fault of this
 // machine, or a key that is awaited, and then the message counts as not taken.
-func (x *executor) apply(ctx context.Context, m message) error {
+func (x *executor) apply(ctx context.Context, m message, p *prepared) error {
 	before := x.sys
 	o := x.o.Begin()
-	taken, err := x.body(ctx, o, m)
+	taken, err := x.body(ctx, o, m, p)
 	if err != nil {
 		x.sys = before
 		return err
@@ -76,19 +76,14 @@ func (x *executor) apply(ctx context.Context, m message) error {
 }
 
 // body applies the message's body; false means that it is a no-op.
-func (x *executor) body(ctx context.Context, o *state.Overlay, m message) (bool, error) {
-	var b wire.Body
-	if unmarshal(m.Payload, &b) != nil {
+func (x *executor) body(ctx context.Context, o *state.Overlay, m message, p *prepared) (bool, error) {
+	switch {
+	case p.body == nil:
 		return false, nil
-	}
-	switch m.Sender.Variant {
-	case wire.SenderAccount:
-		if b.Command == nil {
-			return false, nil
-		}
-		return x.command(ctx, o, m, b.Command)
-	case wire.SenderChain:
-		return x.chainBody(o, m, &b)
+	case m.Sender.Variant == wire.SenderAccount && p.request != nil:
+		return x.command(ctx, o, m, p)
+	case m.Sender.Variant == wire.SenderChain:
+		return x.chainBody(o, m, p.body)
 	}
 	return false, nil
 }

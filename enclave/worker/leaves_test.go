@@ -39,14 +39,20 @@ func TestNonceSet(t *testing.T) {
 			if i%5 == 0 {
 				nonce = base + rapid.Uint64Range(0, 4000).Draw(t, "nonce")
 			}
-			if set.use(nonce, 1, base+uint64(i)) {
+			if next, ok := set.use(nonce, 1, base+uint64(i)); ok {
+				set = next
 				if used[nonce] {
 					t.Fatalf("nonce %d is taken twice", nonce)
 				}
 				used[nonce] = true
 			}
-			if len(set.Nonces) > wire.NonceWindow {
+			if set.len() > wire.NonceWindow {
 				t.Fatal("the set is too long")
+			}
+		}
+		for i := 1; i < set.len(); i++ {
+			if set.at(i-1) >= set.at(i) {
+				t.Fatal("the set is out of order")
 			}
 		}
 	})
@@ -67,7 +73,7 @@ func TestTooFar(t *testing.T) {
 		{wire.NonceClock, 0, wire.NonceClock + wire.NonceAhead, false},
 		{wire.NonceClock, 0, wire.NonceClock + wire.NonceAhead + 1, true},
 	} {
-		set := nonceSet{Nonces: []uint64{c.highest}}
+		set, _ := nonceSet(nil).use(c.highest, 1, c.highest)
 		if got := set.tooFar(c.nonce, c.millis); got != c.far {
 			t.Errorf("%+v: %v", c, got)
 		}

@@ -109,10 +109,11 @@ func (r *Role) Query(ctx context.Context, id wire.ClusterID, raw []byte) ([]byte
 	if err != nil || request.Purpose != commkey.Query {
 		return nil, ErrQuery
 	}
-	plain, err := r.cfg.Keys.OpenEnvelope(request)
+	plain, opened, err := r.cfg.Keys.OpenRequest(request)
 	if err != nil {
 		return nil, ErrQuery
 	}
+	defer opened.Zero()
 	var inv wire.Invocation
 	err = scale.Unmarshal(plain, &inv)
 	clear(plain)
@@ -132,7 +133,7 @@ func (r *Role) Query(ctx context.Context, id wire.ClusterID, raw []byte) ([]byte
 		return nil, err
 	}
 	return sealed(reply, func(plain []byte) (*envelope.Envelope, error) {
-		return r.cfg.Keys.SealReplyTo(request, inv.ReplyTo, plain)
+		return opened.Reply(inv.ReplyTo, plain)
 	})
 }
 
@@ -245,6 +246,10 @@ func (cl *cluster) answer(ctx context.Context, a *anchor, inv *wire.Invocation, 
 
 func (cl *cluster) execQuery(ctx context.Context, a *anchor, inv *wire.Invocation) (wire.Outcome, []byte, error) {
 	o := state.NewOverlay(a.live.view)
+	if inv.Payload.To.IsZero() && len(inv.Payload.Input) == 0 {
+		out, err := ownBalance(o, inv)
+		return out, nil, err
+	}
 	var entry contractEntry
 	ok, err := load(o, systemKey("c/", inv.Payload.To[:]), &entry)
 	if err != nil {
@@ -284,6 +289,17 @@ func (cl *cluster) execQuery(ctx context.Context, a *anchor, inv *wire.Invocatio
 		return wire.Outcome{}, nil, fmt.Errorf("contract engine: %w", err)
 	}
 	return outcome(space, result, 0), result.Debug, nil
+}
+
+// ownBalance answers the query without target and input: the caller's balance in the cluster, as the SCALE of a u128.
+func ownBalance(o *state.Overlay, inv *wire.Invocation) (wire.Outcome, error) {
+	has, err := balance(o, inv.From.AccountID())
+	if err != nil {
+		return wire.Outcome{}, err
+	}
+	out := make([]byte, 16)
+	has.PutBytes(out)
+	return wire.Outcome{Status: wire.StatusDone, Output: out}, nil
 }
 
 // Receipt returns the receipt of the command at an index of the cluster's topic, encrypted to the key that the command

@@ -28,9 +28,8 @@ type Keys interface {
 	Incarnation() wire.Incarnation
 	Sign(kind string, body []byte) (sr25519.Signature, error)
 	NewOneTime() (*keys.OneTime, error)
-	OpenEnvelope(e *envelope.Envelope) ([]byte, error)
+	OpenRequest(e *envelope.Envelope) (plaintext []byte, r *keys.Request, err error)
 	SealReply(to ecdh.PublicKey, plaintext []byte) (*envelope.Envelope, error)
-	SealReplyTo(request *envelope.Envelope, to ecdh.PublicKey, plaintext []byte) (*envelope.Envelope, error)
 }
 
 // Config is what a [Role] is made of. Every field is needed.

@@ -52,12 +52,20 @@ func (s *stage) deploy(ctx context.Context) error {
 	}
 	s.id = made.Contract
 	s.secrets = append(s.secrets, s.id[:])
-	saw, err := s.saw(ctx, made.Receipt.Pending)
-	if err != nil {
-		return err
+	uploads := fmt.Sprintf("An auctioneer uploads a sealed-bid auction (%d bytes of code)", len(s.auction.Wasm()))
+	opens := fmt.Sprintf("and opens it for %q, from 10 on: contract %.10s…", title, s.id)
+	for i, p := range made.Sent {
+		saw, err := s.saw(ctx, p)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			s.line(uploads, "%s", saw[0])
+		} else {
+			s.more(opens, "%s", saw[0])
+		}
+		s.more("", "%s", saw[1])
 	}
-	s.line(fmt.Sprintf("An auctioneer deploys a sealed-bid auction of %q", title), "%s", saw[0])
-	s.more(fmt.Sprintf("(%d bytes of code, from 10 on): contract %.10s…", len(s.auction.Wasm()), s.id), "%s", saw[1])
 	return nil
 }
 

@@ -43,7 +43,7 @@ func (s *stage) saw(ctx context.Context, p *client.Pending) ([2]string, error) {
 	}
 	return [2]string{
 		fmt.Sprintf("block %d: %.12s… posts %d bytes, gas 2^%d,", m.Height, account.Bech32(m.Sender.Account), len(e.Data), b.Command.GasLog2),
-		fmt.Sprintf("from a key used once: %s…", hex.EncodeToString(e.Data[:12])),
+		fmt.Sprintf("sealed from a key used once: %s…", hex.EncodeToString(e.Data[:12])),
 	}, nil
 }
 
@@ -63,9 +63,8 @@ func (s *stage) message(ctx context.Context, index uint64) ([]byte, error) {
 
 // search looks for secrets in what the chain holds.
 func (s *stage) search(raw []byte) error {
-	text := []byte(hex.EncodeToString(raw))
 	for _, secret := range s.secrets {
-		if bytes.Contains(raw, secret) || bytes.Contains(text, []byte(hex.EncodeToString(secret))) {
+		if bytes.Contains(raw, secret) || bytes.Contains(bytes.ToLower(raw), []byte(hex.EncodeToString(secret))) {
 			return fmt.Errorf("%w: the chain holds a secret of %d bytes in the clear", ErrWrong, len(secret))
 		}
 	}

@@ -180,6 +180,7 @@ func clusterCreateCommand(o *options) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&payer, "payer", "", "key whose account posts and pays")
+	required(cmd, "payer")
 	return cmd
 }
 
@@ -214,6 +215,7 @@ func membersCommand(o *options, name, short string, change changeMembers) *cobra
 		}),
 	}
 	cmd.Flags().StringVar(&payer, "payer", "", "key whose account posts and pays")
+	required(cmd, "payer")
 	return cmd
 }
 

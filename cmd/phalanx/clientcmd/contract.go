@@ -87,6 +87,7 @@ Where the posting account is known to be yours, let another one post: --payer.`,
 	f.addValue(cmd)
 	f.addFile(cmd)
 	f.addWorker(cmd)
+	cmd.Flags().Lookup("worker").Usage += "; with --dry-run"
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "run it as a query: show gas, output and events, change nothing")
 	cmd.Flags().BoolVar(&f.final, "final", false, "wait also until a finalized checkpoint covers the receipt, and verify that")
 	return cmd
@@ -114,6 +115,14 @@ host sees that somebody asks, not who, what or whom.
 
 func (f *contractFlags) addFrom(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.from, "from", "", "key that signs; the contract sees its identity as the caller")
+	required(cmd, "from")
+}
+
+// required makes a flag one that must be given. It panics on a flag that the command does not have.
+func required(cmd *cobra.Command, flag string) {
+	if err := cmd.MarkFlagRequired(flag); err != nil {
+		panic(err)
+	}
 }
 
 func (f *contractFlags) addSigner(cmd *cobra.Command) {
@@ -253,7 +262,7 @@ func outcome(c *abi.Contract, m *abi.Message, o wire.Outcome, failed error) erro
 	value, isErr, err := c.DecodeOutput(m, o.Output)
 	switch {
 	case err == nil && isErr:
-		return fmt.Errorf("%w: %s: %s", errContract, m.Label, value)
+		return fmt.Errorf("%w: %s: %s", errContract, m.Label, printable(value))
 	case failed != nil:
 		return failed
 	}
@@ -285,24 +294,27 @@ func (f *contractFlags) target(ctx context.Context, s *session, args []string) (
 	if t.input, err = t.contract.EncodeCall(t.message, args[2:]); err != nil {
 		return t, badArguments(err)
 	}
-	t.cluster, err = s.clusterOf(ctx, t.id)
+	t.cluster, err = s.clusterOf(ctx, t.id, wire.CodeHash(t.contract.CodeHash()))
 	return t, err
 }
 
-// clusterOf finds a contract's cluster: --cluster, what the chain says, or else the network's, for the chain learns of a
-// contract some blocks after its receipt.
-func (s *session) clusterOf(ctx context.Context, id wire.ContractID) (wire.ClusterID, error) {
-	if s.options.cluster != "" {
-		return s.net.Cluster, nil
-	}
+// clusterOf finds a contract's cluster: what the chain says, or, for the chain learns of a contract some blocks after
+// its receipt, --cluster or the network's. It makes sure that the file is of the contract's code, if the chain knows it.
+func (s *session) clusterOf(ctx context.Context, id wire.ContractID, code wire.CodeHash) (wire.ClusterID, error) {
 	r, err := s.client.Contract(ctx, id)
-	if err == nil {
-		return r.Record.Cluster, nil
+	if errors.Is(err, client.ErrNotFound) {
+		return s.net.Cluster, s.needCluster()
 	}
-	if !errors.Is(err, client.ErrNotFound) {
+	if err != nil {
 		return wire.ClusterID{}, err
 	}
-	return s.net.Cluster, s.needCluster()
+	if r.Record.CodeHash != code {
+		return wire.ClusterID{}, usage("the file is of other code (%s) than the contract (%s)", code, r.Record.CodeHash)
+	}
+	if s.options.cluster != "" && r.Record.Cluster != s.net.Cluster {
+		return wire.ClusterID{}, usage("the contract is in another cluster: %s", r.Record.Cluster)
+	}
+	return r.Record.Cluster, nil
 }
 
 func (s *session) needCluster() error {

@@ -60,6 +60,7 @@ chain shows payer and amount; who is credited is encrypted.`,
 		}),
 	}
 	cmd.Flags().StringVar(&payer, "payer", "", "key whose account pays")
+	required(cmd, "payer")
 	cmd.Flags().StringVar(&to, "to", "", "who is credited: a key's name, or an sr25519 identity in hex (default: the payer's own identity)")
 	return cmd
 }
@@ -136,6 +137,7 @@ func withdrawCommand(o *options) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&from, "from", "", "key whose balance it is")
+	required(cmd, "from")
 	cmd.Flags().StringVar(&payer, "payer", "", "key whose account posts and pays, in public (default: that of --from)")
 	cmd.Flags().StringVar(&to, "to", "", "address that is paid, in public (default: that of --from)")
 	return cmd
@@ -177,6 +179,7 @@ func balanceCommand(o *options) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&from, "from", "", "key whose balance it is")
+	required(cmd, "from")
 	cmd.Flags().StringVar(&worker, "worker", "", "the worker to ask (default: any of the cluster)")
 	return cmd
 }

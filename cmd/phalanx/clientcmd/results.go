@@ -73,11 +73,11 @@ func (e execution) text(w io.Writer) {
 		fmt.Fprintf(w, "fault     %s\n", e.Fault)
 	}
 	if string(e.Output) != "null" {
-		fmt.Fprintf(w, "output    %s\n", e.Output)
+		fmt.Fprintf(w, "output    %s\n", printable(e.Output))
 	}
 	for _, v := range e.Events {
 		if v.Name != "" {
-			fmt.Fprintf(w, "event     %s %s\n", v.Name, v.Fields)
+			fmt.Fprintf(w, "event     %s %s\n", v.Name, printable(v.Fields))
 		} else {
 			fmt.Fprintf(w, "event     %s %s\n", strings.Join(v.Topics, " "), v.Data)
 		}
@@ -180,7 +180,7 @@ func (s *session) answer(t target, a *client.Answer) queryResult {
 func (r queryResult) text(w io.Writer) {
 	r.execution.text(w)
 	if r.Debug != "" {
-		fmt.Fprintf(w, "debug     %s\n", r.Debug)
+		fmt.Fprintf(w, "debug     %s\n", strings.ReplaceAll(strings.TrimSpace(r.Debug), "\n", "\n          "))
 	}
 	fmt.Fprintf(w, "height    %d, block %s of %s\nroot      %s over %d messages\nworker    %s\n",
 		r.Height, r.BlockHash, r.BlockTime, r.StateRoot, r.Count, r.Worker)

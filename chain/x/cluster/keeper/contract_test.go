@@ -60,6 +60,23 @@ func TestContract(t *testing.T) {
 	same(t, "listed elsewhere", len(r.Contracts), 0)
 }
 
+// TestContractVotesOfTheLost: what a member said before it lost its vote does not count.
+func TestContractVotesOfTheLost(t *testing.T) {
+	w := newWorld(t)
+	e := w.enroll(4)
+	id := w.running(e...)
+	w.accepted(e[0], contractReport(id, 1, 1, 2))
+	w.expire(e[0])
+	w.accepted(e[1], contractReport(id, 1, 1, 2))
+	if w.contract(1) != nil {
+		t.Fatal("an expired member's report made a quorum")
+	}
+	w.accepted(e[2], contractReport(id, 1, 1, 2))
+	if w.contract(1) == nil {
+		t.Fatal("two of three have not registered a contract")
+	}
+}
+
 // TestContractOfEarlierMembers: members that joined after a contract cannot report it, and do not stand in its way.
 func TestContractOfEarlierMembers(t *testing.T) {
 	w := newWorld(t)
