@@ -286,19 +286,20 @@ func TestAllLost(t *testing.T) {
 	w.accepted(e[0], w.report(id, 2, 2))
 	same(t, "finalized", w.cluster(id).Finalized.Mark, 2)
 
-	// With all finalized, what was posted while nobody was there still gets its mark, and a mere renewal none.
+	// With all finalized, a new life still brings a mark, for its worker holds the state of none; and so does what was
+	// posted while nobody was there.
 	w.fix(id, e[0])
 	w.blocks(6)
 	w.accepted(e[0], w.report(id, 3, 3))
 	w.Restart(t, e[0])
 	w.blocks(20)
-	same(t, "marks after a renewal", w.cluster(id).Marks, 3)
+	same(t, "marks after a restart", w.cluster(id).Marks, 4)
 	w.expire(e[0])
 	w.push(id)
 	w.blocks(20)
 	w.Restart(t, e[0])
 	w.blocks(1)
-	same(t, "marks after the return", w.cluster(id).Marks, 4)
+	same(t, "marks after the return", w.cluster(id).Marks, 5)
 }
 
 // TestStuckMark: a mark whose only voter is gone for good is followed by one on which those who returned have a vote.

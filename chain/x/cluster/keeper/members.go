@@ -180,24 +180,12 @@ func (k *Keeper) WorkerLost(ctx context.Context, w *wire.WorkerState) error {
 }
 
 // WorkerRegistered is the registry's hook for a worker that has registered, for the first time or afresh, and is
-// active. Its misses are forgotten, and a cluster that awaits a mark, or the result of one, gets one in which its vote
-// counts.
+// active. Its misses are forgotten, and each of its clusters gets a mark in which its vote counts: one may be awaited,
+// and a worker that has started anew holds the state of no earlier mark, which another that lost its disk would ask for.
 func (k *Keeper) WorkerRegistered(ctx context.Context, w *wire.WorkerState) error {
 	for _, id := range w.Clusters {
 		if err := k.heardFrom(ctx, id, w.Identity); err != nil {
 			return err
-		}
-		c, err := k.Cluster(ctx, id)
-		if err != nil {
-			return err
-		}
-		var p pending
-		if _, err := k.load(ctx, clusterKey(prefixPending, id), &p); err != nil {
-			return err
-		}
-		unfinished := c.Marks > 0 && (c.Finalized == nil || c.Finalized.Mark < c.Marks)
-		if !p.dirty && !unfinished {
-			continue
 		}
 		if err := k.forceMark(ctx, id, false); err != nil {
 			return err
