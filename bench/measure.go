@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -49,6 +50,26 @@ func median(d []time.Duration) time.Duration {
 		return (d[n/2-1] + d[n/2]) / 2
 	}
 	return d[len(d)/2]
+}
+
+// cpuUsed is the processors' time that this process has had.
+func cpuUsed() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // it has no way to fail with these arguments
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// cpuTime is the processors' time that a step takes, of n in a row.
+func cpuTime(n int, s step) (time.Duration, error) {
+	before := cpuUsed()
+	for i := range n {
+		if err := s.run(i); err != nil {
+			return 0, fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return (cpuUsed() - before) / time.Duration(n), nil
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -34,11 +34,16 @@ func (p *Pending) move(ctx context.Context) (bool, error) {
 
 // search finds the copies before the command. They are the node's word: the receipt shows whether it was true.
 func (p *Pending) search(ctx context.Context) error {
-	topic := wire.ClusterTopic(p.Cluster)
-	from := p.Index - min(p.Index, copyReach)
+	place := wire.ClusterTopic(p.Cluster)
+	topic := hex.EncodeToString(place.Bytes())
+	var head mqtypes.QueryHeadResponse
+	if err := p.client.ask(ctx, "/phalanx.mq.v1.Query/Head", &mqtypes.QueryHeadRequest{Topic: topic}, &head); err != nil {
+		return err
+	}
+	from := max(p.Index-min(p.Index, copyReach), head.Lowest) // the bodies before it are gone
 	for from < p.Index {
 		request := &mqtypes.QueryMessagesRequest{
-			Topic: hex.EncodeToString(topic.Bytes()), From: from, Until: p.Index, MaxBytes: copyBytes,
+			Topic: topic, From: from, Until: p.Index, MaxBytes: copyBytes,
 		}
 		var page mqtypes.QueryMessagesResponse
 		if err := p.client.ask(ctx, "/phalanx.mq.v1.Query/Messages", request, &page); err != nil {

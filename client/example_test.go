@@ -81,14 +81,18 @@ func count(ctx context.Context, rpc, uidText, clusterText, mnemonic string) erro
 		return err
 	}
 
+	return incAndGet(ctx, c, payer, counter, client.Request{Cluster: cluster, From: client.Of(alice), To: made.Contract})
+}
+
+func incAndGet(ctx context.Context, c *client.Client, payer client.Payer, counter *abi.Contract, r client.Request) error {
 	inc, err := counter.Message("inc")
 	if err != nil {
 		return err
 	}
-	if input, err = counter.EncodeCall(inc, nil); err != nil {
+	if r.Input, err = counter.EncodeCall(inc, nil); err != nil {
 		return err
 	}
-	receipt, err := c.Command(ctx, payer, client.Request{Cluster: cluster, From: client.Of(alice), To: made.Contract, Input: input})
+	receipt, err := c.Command(ctx, payer, r)
 	if err != nil {
 		return err
 	}
@@ -100,10 +104,11 @@ func count(ctx context.Context, rpc, uidText, clusterText, mnemonic string) erro
 	if err != nil {
 		return err
 	}
-	if input, err = counter.EncodeCall(get, nil); err != nil {
+	input, err := counter.EncodeCall(get, nil)
+	if err != nil {
 		return err
 	}
-	answer, err := c.Query(ctx, client.Query{Cluster: cluster, From: client.Of(alice), To: made.Contract, Input: input})
+	answer, err := c.Query(ctx, client.Query{Cluster: r.Cluster, From: r.From, To: r.To, Input: input})
 	if err != nil {
 		return err
 	}

@@ -165,6 +165,8 @@ func (c *chain) Query(_ context.Context, method string, request, response proto.
 		response.(*txtypes.SimulateResponse).GasInfo = &sdk.GasInfo{GasUsed: 1}
 	case "/phalanx.cluster.v1.Query/Contracts":
 		*response.(*clustertypes.QueryContractsResponse) = clustertypes.QueryContractsResponse{}
+	case "/phalanx.mq.v1.Query/Head":
+		*response.(*mqtypes.QueryHeadResponse) = mqtypes.QueryHeadResponse{Count: uint64(len(c.topic))}
 	case "/phalanx.mq.v1.Query/Messages":
 		r := request.(*mqtypes.QueryMessagesRequest)
 		for _, e := range c.topic[r.From:min(r.Until, r.From+2)] { // a small page

@@ -38,6 +38,15 @@ func (c *Client) Deposit(ctx context.Context, payer Payer, cluster wire.ClusterI
 		Depositor: payer.Address(), Cluster: cluster[:], Beneficiary: sealed,
 		Amount: sdk.Coin{Denom: registrytypes.Denom, Amount: sdkmath.NewIntFromBigInt(amount.Big())},
 	})
+	if err != nil {
+		return Deposited{}, err
+	}
+	// What the beneficiary asks next is to be answered from a state that has the deposit. The height is the node's word,
+	// so that it counts only as far as it is verified.
+	header, err := c.headers.latest(ctx, 0)
+	if err == nil {
+		err = c.memory.saw(cluster, to, min(result.Height, header.Height))
+	}
 	return Deposited{answer.Index, result.Height, result.Hash}, err
 }
 

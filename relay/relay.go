@@ -64,8 +64,8 @@ type Enclave = enclavev1connect.RelayServiceClient
 const (
 	pollInterval   = time.Second
 	firstBackoff   = 200 * time.Millisecond
-	lastBackoff    = 10 * time.Second
-	enclaveBackoff = 500 * time.Millisecond
+	lastBackoff    = 3 * time.Second
+	enclaveBackoff = 100 * time.Millisecond
 )
 
 // ErrOtherChain says that a node is of another chain than configured.
@@ -147,6 +147,10 @@ func (r *relay) loop(ctx context.Context) {
 		}
 		r.metrics.failures.Add(1)
 		r.said.warn(r.cfg.Log, err)
+		if enclaveFault(err) && !connect.IsWireError(err) {
+			wait(ctx, enclaveBackoff) // it is down, on this machine, and every moment of it counts
+			continue
+		}
 		if !enclaveFault(err) {
 			n++
 		}
@@ -156,9 +160,6 @@ func (r *relay) loop(ctx context.Context) {
 		// Half of the interval is drawn, so that relays that lost the same node do not return together.
 		wait(ctx, backoff/2+rand.N(backoff/2))
 		backoff = min(2*backoff, lastBackoff)
-		if enclaveFault(err) {
-			backoff = min(backoff, enclaveBackoff) // it is on this machine, and every second of it counts
-		}
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // repeatAfter is how often the same failure is counted before it is logged again.
-const repeatAfter = 50
+const repeatAfter = 200
 
 // said keeps the log short: what does not change is said once.
 type said struct {

@@ -124,7 +124,9 @@ func (s *session) carry(ctx context.Context, url string, request []byte) (uint32
 	patience := time.Now().Add(transferWait)
 	for chunk := uint32(0); chunk < wire.MaxTransferChunks; {
 		answer, err := peer.CallUnary(ctx, connect.NewRequest(&pb.ExportStateRequest{Request: request, Chunk: chunk}))
-		if connect.CodeOf(err) == connect.CodeUnavailable && time.Now().Before(patience) && ctx.Err() == nil {
+		// Only its own word for it counts: a door that nobody opens is unavailable too.
+		asksLater := connect.IsWireError(err) && connect.CodeOf(err) == connect.CodeUnavailable
+		if asksLater && time.Now().Before(patience) && ctx.Err() == nil {
 			wait(ctx, transferPoll) // it has to see who asks, or has no finalized mark at hand yet
 			continue
 		}

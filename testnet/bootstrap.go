@@ -9,6 +9,7 @@ import (
 
 	"connectrpc.com/connect"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	cmttypes "github.com/cometbft/cometbft/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/gogoproto/proto"
@@ -77,24 +78,59 @@ func (d *Devnet) bootstrap(ctx context.Context) error {
 	return nil
 }
 
-// registered waits until the chain knows every enclave.
+// registered waits until the chain knows every enclave, or the rest of the registrations wait for the next block: what
+// is sent now comes behind them, in that block.
 func (f *founder) registered(ctx context.Context) error {
+	pool, err := rpchttp.New(f.rpc(), "/websocket")
+	if err != nil {
+		return err
+	}
+	return f.await(ctx, "the enclaves to register", nil, func() (bool, error) {
+		missing, err := f.missing(ctx)
+		if err != nil || missing == 0 {
+			return missing == 0, err
+		}
+		waiting, err := pool.NumUnconfirmedTxs(ctx)
+		return err == nil && waiting.Total >= missing, err
+	})
+}
+
+// missing is how many enclaves the chain does not know yet.
+func (f *founder) missing(ctx context.Context) (int, error) {
+	count := 0
 	for _, u := range f.units {
-		err := f.await(ctx, u.id+" to be registered", u.main, func() (bool, error) {
-			var answer registrytypes.QueryWorkerResponse
-			request := &registrytypes.QueryWorkerRequest{Identity: u.identity.String()}
-			err := f.node.Query(ctx, "/phalanx.registry.v1.Query/Worker", request, &answer)
-			if errors.Is(err, node.ErrNotFound) {
-				return false, nil
-			}
-			return err == nil, err
-		})
+		if u.main.pid() == 0 {
+			return 0, fmt.Errorf("%s has ended", u.id)
+		}
+		var answer registrytypes.QueryWorkerResponse
+		request := &registrytypes.QueryWorkerRequest{Identity: u.identity.String()}
+		err := f.query(ctx, "/phalanx.registry.v1.Query/Worker", request, &answer)
+		if err != nil && !errors.Is(err, node.ErrNotFound) {
+			return 0, err
+		}
 		if err != nil {
-			return err
+			count++
 		}
 	}
-	f.say("%d enclaves are registered", len(f.units))
-	return nil
+	return count, nil
+}
+
+// send sends messages that need every enclave to be registered. If the chain refuses them, a registration came behind
+// them, and they are sent once more.
+func (f *founder) send(ctx context.Context, msgs []sdk.Msg) (tx.Result, error) {
+	result, err := f.sender.Do(ctx, tx.Options{Gas: bootstrapGas}, msgs...)
+	var refused *node.TxError
+	if !errors.As(err, &refused) {
+		return result, err
+	}
+	err = f.await(ctx, "the enclaves to be registered", nil, func() (bool, error) {
+		missing, err := f.missing(ctx)
+		return missing == 0, err
+	})
+	if err != nil {
+		return result, errors.Join(refused, err)
+	}
+	return f.sender.Do(ctx, tx.Options{Gas: bootstrapGas}, msgs...)
 }
 
 // found names the gatekeeper and creates the cluster of all workers, in one transaction, unless that was done before.
@@ -133,7 +169,7 @@ func (f *founder) found(ctx context.Context) error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	result, err := f.sender.Do(ctx, tx.Options{Gas: bootstrapGas}, msgs...)
+	result, err := f.send(ctx, msgs)
 	if err != nil {
 		return fmt.Errorf("name the gatekeeper and create the cluster: %w", err)
 	}
@@ -148,7 +184,7 @@ func (f *founder) found(ctx context.Context) error {
 		return fmt.Errorf("create the cluster: its id has %d bytes", len(made.Cluster))
 	}
 	f.cluster = wire.ClusterID(made.Cluster)
-	f.say("the gatekeeper is named, cluster %s is created", f.cluster)
+	f.say("%d enclaves are registered, the gatekeeper is named, cluster %s is created", len(f.units), f.cluster)
 	return nil
 }
 

@@ -206,7 +206,7 @@ func (d *Devnet) startEnclaves(ctx context.Context) error {
 	return group.Wait()
 }
 
-// startEnclave starts a pruntime, waits for its doors, and starts its relay unless that runs.
+// startEnclave starts a pruntime, and its relay unless that runs, and waits for the pruntime's doors.
 func (d *Devnet) startEnclave(ctx context.Context, u *unit) (err error) {
 	e := *u.enclave
 	args := []string{
@@ -219,6 +219,14 @@ func (d *Devnet) startEnclave(ctx context.Context, u *unit) (err error) {
 	ready := make(chan string, 1)
 	if u.main, err = launch(d.launcher, u.id, d.log(u.id), ready, d.died, d.bin.Pruntime, args...); err != nil {
 		return err
+	}
+	if e.Listen != "" {
+		u.endpoint = "http://" + e.Listen
+	}
+	if u.relay.pid() == 0 {
+		if err := d.startRelay(u); err != nil {
+			return err
+		}
 	}
 	var line string
 	select {
@@ -233,11 +241,10 @@ func (d *Devnet) startEnclave(ctx context.Context, u *unit) (err error) {
 	if err := u.identity.UnmarshalText([]byte(doors.Identity)); err != nil {
 		return fmt.Errorf("%s: %w", u.id, err)
 	}
-	u.endpoint = doors.Endpoint
-	if u.relay.pid() != 0 {
-		return nil
+	if doors.Endpoint != u.endpoint {
+		return fmt.Errorf("%s serves %q, not %q", u.id, doors.Endpoint, u.endpoint)
 	}
-	return d.startRelay(u)
+	return nil
 }
 
 func (d *Devnet) startRelay(u *unit) (err error) {

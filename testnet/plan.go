@@ -135,7 +135,7 @@ func (p *plan) fits(o Options) error {
 
 // reset removes what a devnet made, but for the key files, which a user may have added to.
 func reset(home string) error {
-	for _, name := range []string{planFile, networkFile, "nodes", "workers", "gatekeepers", "logs", "run", "client"} {
+	for _, name := range []string{planFile, networkFile, "nodes", "workers", "gatekeepers", "logs", "run", "client", "contracts"} {
 		if err := os.RemoveAll(filepath.Join(home, name)); err != nil {
 			return fmt.Errorf("reset: %w", err)
 		}

@@ -20,6 +20,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	clustertypes "github.com/phalanx-network/phalanx/chain/x/cluster/types"
 	"github.com/phalanx-network/phalanx/client/node"
 	pb "github.com/phalanx-network/phalanx/wire/enclavev1"
 	"github.com/phalanx-network/phalanx/wire/enclavev1/enclavev1connect"
@@ -263,6 +264,53 @@ func TestDevnet(t *testing.T) {
 	for _, w := range again.Workers {
 		awaitWorker(t, again, w)
 	}
+}
+
+// TestLostState destroys a worker's disk, but for its keys: it fetches the state from the other member, by their relays.
+func TestLostState(t *testing.T) {
+	bin := binaries(t)
+	d := start(t, Options{Home: t.TempDir(), BlockTime: 200 * time.Millisecond, MarkInterval: 5, Binaries: bin})
+	n := network(t, d)
+	awaitFinalized(t, n)
+	if err := d.Kill("worker-0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(n.Workers[0].Home, "clusters")); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Restart(t.Context(), "worker-0"); err != nil {
+		t.Fatal(err)
+	}
+	n = network(t, d)
+	got, want := awaitWorker(t, n, n.Workers[0]), awaitWorker(t, n, n.Workers[1])
+	if a, b := got.Clusters[0], want.Clusters[0]; a.Count != b.Count || !bytes.Equal(a.StateRoot, b.StateRoot) {
+		t.Errorf("state at %d %x, the other's at %d %x", a.Count, a.StateRoot, b.Count, b.StateRoot)
+	}
+	log, err := os.ReadFile(d.log("worker-0/relay"))
+	if err != nil || !bytes.Contains(log, []byte("state fetched")) {
+		t.Errorf("no state was fetched: %v", err)
+	}
+}
+
+// awaitFinalized waits until the cluster's first checkpoint is finalized.
+func awaitFinalized(t *testing.T, n Network) {
+	t.Helper()
+	chain, err := node.Dial(n.RPC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer chain.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for ctx.Err() == nil {
+		var c clustertypes.QueryClusterResponse
+		request := &clustertypes.QueryClusterRequest{Cluster: n.Cluster.String()}
+		if err := chain.Query(ctx, "/phalanx.cluster.v1.Query/Cluster", request, &c); err == nil && c.Cluster.Finalized != nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("no checkpoint is finalized")
 }
 
 // TestValidators runs two validators: blocks need both.

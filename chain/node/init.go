@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/flags"
@@ -13,6 +14,12 @@ import (
 	"github.com/phalanx-network/phalanx/chain/app"
 	"github.com/phalanx-network/phalanx/chain/app/genesis"
 )
+
+const flagBlockTime = "block-time"
+
+// followPause is the pause of a node that joins a chain: as good as none. One longer than the network's would have it
+// fall behind for good.
+const followPause = time.Millisecond
 
 func initCommand() *cobra.Command {
 	s := Defaults("", "")
@@ -27,6 +34,9 @@ func initCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := client.GetClientContextFromCmd(cmd)
 			s.Home, s.Moniker = ctx.HomeDir, args[0]
+			if genesisFile != "" && !cmd.Flags().Changed(flagBlockTime) {
+				s.BlockTime = followPause
+			}
 			doc, err := firstGenesis(ctx, genesisFile)
 			if err != nil {
 				return err
@@ -48,7 +58,8 @@ func initCommand() *cobra.Command {
 	f.String(flags.FlagChainID, "", "name of the new chain (with --genesis it is that file's)")
 	f.StringVar(&genesisFile, "genesis", "", "genesis file of an existing chain to join")
 	f.StringVar(&s.Peers, "peers", s.Peers, "nodes to stay connected to: ID@HOST:PORT, comma-separated")
-	f.DurationVar(&s.BlockTime, "block-time", s.BlockTime, "pause after each block")
+	f.DurationVar(&s.BlockTime, flagBlockTime, s.BlockTime, "pause after each block; a node that joins with --genesis makes none "+
+		"unless told, and a validator's is the network's")
 	f.StringVar(&s.P2P, "p2p", s.P2P, "address for other nodes; port 0 takes a free one")
 	f.StringVar(&s.RPC, "rpc", s.RPC, "address of CometBFT's RPC; port 0 takes a free one")
 	f.StringVar(&s.GRPC, "grpc", s.GRPC, "address of gRPC; port 0 takes a free one")

@@ -25,6 +25,8 @@ const (
 	// MaxTxBytes bounds a transaction: evidence with its collateral, or a batch of pushed messages.
 	MaxTxBytes = 2 << 20
 
+	shortestGossip = 10 * time.Millisecond
+
 	pruneEvery  = 100
 	iavlCache   = 100_000
 	mempoolSize = 10_000
@@ -146,6 +148,9 @@ func (s *Settings) comet() *cmtcfg.Config {
 	c.Moniker = s.Moniker
 	c.LogLevel = "info"
 	c.Consensus.TimeoutCommit = s.BlockTime
+	// How long a peer that follows waits for each part of a block: with the engine's 100 ms it cannot keep up with blocks
+	// that are shorter than three times as long.
+	c.Consensus.PeerGossipSleepDuration = max(shortestGossip, min(c.Consensus.PeerGossipSleepDuration, s.BlockTime/20))
 	c.RPC.ListenAddress = "tcp://" + s.RPC
 	c.RPC.PprofListenAddress = ""
 	c.RPC.MaxBodyBytes = rpcBody

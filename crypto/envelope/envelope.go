@@ -136,7 +136,7 @@ func Seal(rand io.Reader, uid [32]byte, own *ecdh.PrivateKey, to ecdh.PublicKey,
 		return nil, fmt.Errorf("envelope: seal: %w", err)
 	}
 	defer key.Zero()
-	return seal(rand, uid, key, own.Public(), to, epoch, p, plaintext)
+	return sealUnder(rand, uid, key, own.Public(), to, epoch, p, plaintext)
 }
 
 // SealWith is [Seal] with what both keys have agreed on already.
@@ -146,10 +146,10 @@ func SealWith(rand io.Reader, uid [32]byte, x *commkey.Exchange, epoch uint32, p
 		return nil, fmt.Errorf("envelope: seal: %w", err)
 	}
 	defer key.Zero()
-	return seal(rand, uid, key, x.Own(), x.Peer(), epoch, p, plaintext)
+	return sealUnder(rand, uid, key, x.Own(), x.Peer(), epoch, p, plaintext)
 }
 
-func seal(rand io.Reader, uid [32]byte, key *commkey.Key, from, to ecdh.PublicKey, epoch uint32, p commkey.Purpose,
+func sealUnder(rand io.Reader, uid [32]byte, key *commkey.Key, from, to ecdh.PublicKey, epoch uint32, p commkey.Purpose,
 	plaintext []byte) (*Envelope, error) {
 	if len(plaintext) > MaxPlaintext {
 		return nil, fmt.Errorf("%w: a plaintext of %d bytes", ErrSize, len(plaintext))
@@ -196,15 +196,16 @@ func (e *Envelope) Open(uid [32]byte, own *ecdh.PrivateKey) ([]byte, error) {
 	if e.Recipient != own.Public() {
 		return nil, ErrRecipient
 	}
-	if !possibleSize(len(e.Data)) {
-		return nil, fmt.Errorf("%w: %d bytes of data", ErrSize, len(e.Data))
+	ad, err := e.associated(uid)
+	if err != nil {
+		return nil, err
 	}
 	key, err := commkey.Receive(own, e.Sender, e.Purpose, e.Epoch)
 	if err != nil {
 		return nil, fmt.Errorf("envelope: open: %w", err)
 	}
 	defer key.Zero()
-	return e.open(uid, key)
+	return e.decrypt(key, ad)
 }
 
 // OpenWith is [Envelope.Open] with what both keys have agreed on already: [ErrRecipient] says that the envelope is not
@@ -213,15 +214,20 @@ func (e *Envelope) OpenWith(uid [32]byte, x *commkey.Exchange) ([]byte, error) {
 	if e.Recipient != x.Own() || e.Sender != x.Peer() {
 		return nil, ErrRecipient
 	}
+	ad, err := e.associated(uid)
+	if err != nil {
+		return nil, err
+	}
 	key, err := x.Receive(e.Purpose, e.Epoch)
 	if err != nil {
 		return nil, fmt.Errorf("envelope: open: %w", err)
 	}
 	defer key.Zero()
-	return e.open(uid, key)
+	return e.decrypt(key, ad)
 }
 
-func (e *Envelope) open(uid [32]byte, key *commkey.Key) ([]byte, error) {
+// associated checks the envelope's fields and returns the associated data.
+func (e *Envelope) associated(uid [32]byte) ([]byte, error) {
 	if !possibleSize(len(e.Data)) {
 		return nil, fmt.Errorf("%w: %d bytes of data", ErrSize, len(e.Data))
 	}
@@ -229,6 +235,10 @@ func (e *Envelope) open(uid [32]byte, key *commkey.Key) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("envelope: open: %w", err)
 	}
+	return ad, nil
+}
+
+func (e *Envelope) decrypt(key *commkey.Key, ad []byte) ([]byte, error) {
 	aead, err := key.AEAD()
 	if err != nil {
 		return nil, fmt.Errorf("envelope: open: %w", err)

@@ -18,7 +18,12 @@ import (
 // counterStage is two workers with a counter at 0.
 func counterStage(t *testing.T) (*stage, *enclavetest.Client, wire.ContractID, *enclavetest.Code) {
 	t.Helper()
-	s, code := newStage(t, 2), example(t, "counter")
+	return counterStageOf(t, 2)
+}
+
+func counterStageOf(t *testing.T, workers int) (*stage, *enclavetest.Client, wire.ContractID, *enclavetest.Code) {
+	t.Helper()
+	s, code := newStage(t, workers), example(t, "counter")
 	alice := enclavetest.NewClient(s.World)
 	return s, alice, s.deploy(alice, code.Wasm, code.Input("default")), code
 }
@@ -155,7 +160,7 @@ func TestForgedChainBodies(t *testing.T) {
 
 // The set of nonces slides: what is below the lowest of a full set stays refused for ever.
 func TestNonceWindow(t *testing.T) {
-	s, alice, id, code := counterStage(t)
+	s, alice, id, code := counterStageOf(t, 1)
 	alice.Nonce = 10_000
 	for range wire.NonceWindow {
 		inv := alice.New(wire.ActionCommand, id, code.Input("get"))

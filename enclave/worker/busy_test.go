@@ -58,7 +58,7 @@ func TestQueryWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if took := time.Since(begin); took > 2*time.Second {
+	if took := time.Since(begin); took > 30*time.Second {
 		t.Errorf("20 queries took %s while others waited", took)
 	}
 	stop()

@@ -136,7 +136,7 @@ func (x *executor) instantiate(ctx context.Context, o *state.Overlay, m message,
 	if err := save(o, key, &entry); err != nil {
 		return wire.Outcome{}, err
 	}
-	outcome, err := x.run(ctx, o, m, inv, hash, &entry, true)
+	outcome, err := x.run(ctx, o, m, inv, hash, entry.CodeHash, true)
 	if err != nil || outcome.Status != wire.StatusDone {
 		return outcome, err
 	}
@@ -149,20 +149,16 @@ func (x *executor) instantiate(ctx context.Context, o *state.Overlay, m message,
 
 // call runs a message of a contract.
 func (x *executor) call(ctx context.Context, o *state.Overlay, m message, inv *wire.Invocation, hash wire.Hash) (wire.Outcome, error) {
-	var entry contractEntry
-	ok, err := load(o, systemKey("c/", inv.Payload.To[:]), &entry)
-	if err != nil {
-		return wire.Outcome{}, err
-	}
+	code, ok := codeOf(o, inv.Payload.To)
 	if !ok {
 		return fault(wire.StatusRefused, gasBase, "no such contract"), nil
 	}
-	return x.run(ctx, o, m, inv, hash, &entry, false)
+	return x.run(ctx, o, m, inv, hash, code, false)
 }
 
 // run moves the value and executes the contract with what is left of the gas.
-func (x *executor) run(ctx context.Context, o *state.Overlay, m message, inv *wire.Invocation, hash wire.Hash, entry *contractEntry, deploy bool) (wire.Outcome, error) {
-	module, ok, err := module(ctx, x.engine, o, entry.CodeHash)
+func (x *executor) run(ctx context.Context, o *state.Overlay, m message, inv *wire.Invocation, hash wire.Hash, code wire.CodeHash, deploy bool) (wire.Outcome, error) {
+	module, ok, err := module(ctx, x.engine, o, code)
 	if err != nil {
 		return wire.Outcome{}, err
 	}
@@ -180,7 +176,7 @@ func (x *executor) run(ctx context.Context, o *state.Overlay, m message, inv *wi
 		Deploy:     deploy,
 		Contract:   inv.Payload.To,
 		Caller:     inv.From.AccountID(),
-		CodeHash:   entry.CodeHash,
+		CodeHash:   code,
 		Input:      inv.Payload.Input,
 		Value:      inv.Value,
 		GasLimit:   inv.GasLimit - gasBase,

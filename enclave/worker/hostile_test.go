@@ -22,6 +22,7 @@ const (
 	eventsForever
 	writeOnce
 	writeMost // 500 values of 16 KiB
+	writeSome // 100 of them
 )
 
 func leb(n uint32) []byte {
@@ -87,6 +88,7 @@ func hostile() []byte {
 		when(eventsForever, forever(call(3, 0, 0, 1024, 10))),
 		when(writeOnce, call(2, 64, 1024, 16<<10)),
 		when(writeMost, times(500, call(2, 64, 1024, 16<<10))),
+		when(writeSome, times(100, call(2, 64, 1024, 16<<10))),
 		[]byte{0x0b})
 	recursive := slices.Concat([]byte{0}, []byte{0x10, 5}, []byte{0x0b})
 	deploy := []byte{0, 0x0b}
@@ -115,7 +117,9 @@ func TestHostileContract(t *testing.T) {
 	} {
 		send := func(action wire.Action) *wire.Invocation {
 			inv := mallory.New(action, id, []byte{mode, 1, 2, 3})
-			inv.GasLimit = 1 << 28
+			if inv.GasLimit = 1 << 25; mode == writeForever {
+				inv.GasLimit = 1 << 28
+			}
 			return inv
 		}
 		at := mallory.Send(send(wire.ActionCommand))
@@ -147,7 +151,7 @@ func TestManyLargeResults(t *testing.T) {
 	s := newStage(t, 1)
 	mallory := enclavetest.NewClient(s.World)
 	id := s.deploy(mallory, hostile(), nil)
-	for range 450 {
+	for range 350 {
 		mallory.Call(id, []byte{eventsAndOutput})
 	}
 	for range 8 {

@@ -150,10 +150,7 @@ func (s *storage) Transfer(from, to [32]byte, v uint128.Uint128) error {
 
 // CodeHash says which code an account runs, if it is a contract of the cluster.
 func (s *storage) CodeHash(account [32]byte) ([32]byte, bool) {
-	var e contractEntry
-	ok, err := load(s.o, systemKey("c/", account[:]), &e)
-	must(err)
-	return e.CodeHash, ok
+	return codeOf(s.o, account)
 }
 
 // must turns a fault of the state into a panic, which the engine turns into an error of the host.

@@ -99,7 +99,7 @@ func (p *script) act() {
 func TestWorkersAgree(t *testing.T) {
 	code := example(t, "counter")
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		if err := f.Value.Set("8"); err != nil { // each plays two whole lives with disks
+		if err := f.Value.Set("5"); err != nil { // each plays two whole lives with disks
 			t.Fatal(err)
 		}
 	}
@@ -122,7 +122,7 @@ func TestWorkersAgree(t *testing.T) {
 		id, _ := p.clients[0].Instantiate(hash, 9, code.Input("default"))
 		p.ids = append(p.ids, id)
 		reports := map[uint64][]byte{}
-		for range 12 {
+		for range 8 {
 			for range 1 + p.choose(6) {
 				p.act()
 			}

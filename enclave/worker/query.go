@@ -209,6 +209,9 @@ func (cl *cluster) admit(inv *wire.Invocation) (wire.Hash, error) {
 
 // await returns the anchor once its header is above the height that the query asks for.
 func (cl *cluster) await(ctx context.Context, r *Role, above uint64) (*anchor, error) {
+	if a := cl.anchor.Load(); a != nil && a.header.Height > above {
+		return a, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, waitBehind)
 	defer cancel()
 	for {
@@ -250,15 +253,11 @@ func (cl *cluster) execQuery(ctx context.Context, a *anchor, inv *wire.Invocatio
 		out, err := ownBalance(o, inv)
 		return out, nil, err
 	}
-	var entry contractEntry
-	ok, err := load(o, systemKey("c/", inv.Payload.To[:]), &entry)
-	if err != nil {
-		return wire.Outcome{}, nil, err
-	}
+	code, ok := codeOf(o, inv.Payload.To)
 	if !ok {
 		return fault(wire.StatusRefused, 0, "no such contract"), nil, nil
 	}
-	m, ok, err := module(ctx, cl.cfg.Engine, o, entry.CodeHash)
+	m, ok, err := module(ctx, cl.cfg.Engine, o, code)
 	if err != nil || !ok {
 		return wire.Outcome{}, nil, errors.Join(err, ErrNotRunning)
 	}
@@ -273,7 +272,7 @@ func (cl *cluster) execQuery(ctx context.Context, a *anchor, inv *wire.Invocatio
 		ReadOnly:   true,
 		Contract:   inv.Payload.To,
 		Caller:     inv.From.AccountID(),
-		CodeHash:   entry.CodeHash,
+		CodeHash:   code,
 		Input:      inv.Payload.Input,
 		Value:      inv.Value,
 		GasLimit:   min(inv.GasLimit, MaxQueryGas),

@@ -95,9 +95,8 @@ func systemKey(prefix string, parts ...[]byte) []byte {
 	return key
 }
 
-func be64(v uint64) []byte     { return binary.BigEndian.AppendUint64(nil, v) }
-func beUint64(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
-func be16(v uint16) []byte     { return binary.BigEndian.AppendUint16(nil, v) }
+func be64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
+func be16(v uint16) []byte { return binary.BigEndian.AppendUint16(nil, v) }
 
 // load decodes the system entry at key into r; false where there is none.
 func load(s reader, key []byte, r scale.Record) (bool, error) {
@@ -141,3 +140,13 @@ func (e *contractEntry) Scale(c *scale.Codec) {
 
 // identityKey is an identity's SCALE bytes, 33 of them.
 func identityKey(i wire.Identity) []byte { return scale.MustMarshal(&i) }
+
+// codeOf returns the hash of a contract's code, false where there is no such contract. It reads the first field of the
+// [contractEntry] alone: to decode the owner's key costs more than a small call.
+func codeOf(s reader, id [32]byte) (code wire.CodeHash, ok bool) {
+	b, ok := s.Get(systemID, systemKey("c/", id[:]))
+	if !ok || len(b) < len(code) {
+		return code, false
+	}
+	return wire.CodeHash(b[:len(code)]), true
+}

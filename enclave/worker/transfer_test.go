@@ -81,7 +81,7 @@ func joinerStage(t *testing.T) (s *stage, joiner *enclavetest.Worker, check func
 	code := example(t, "counter")
 	id := s.deploy(alice, code.Wasm, code.Input("new", enclavetest.I32(7)))
 	big := s.deploy(alice, hostile(), nil)
-	full := alice.Call(big, []byte{writeMost})
+	full := alice.Call(big, []byte{writeSome})
 	s.sync()
 	s.want(alice, full, wire.StatusDone)
 	joiner = enclavetest.NewWorker(s.World, t.TempDir())

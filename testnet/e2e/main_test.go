@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,11 +28,9 @@ func run(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
-	if shared.net != nil {
-		if err := shared.net.stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "stop the shared network:", err)
-			code = 1
-		}
+	if err := errors.Join(shared.net.stop(), wide.net.stop()); err != nil {
+		fmt.Fprintln(os.Stderr, "stop the networks:", err)
+		code = 1
 	}
 	if code != 0 {
 		fmt.Fprintln(os.Stderr, "the networks' files and logs are in", scratch)

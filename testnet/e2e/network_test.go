@@ -41,6 +41,7 @@ type network struct {
 	client  *client.Client
 	payer   *tx.Sender // the authority's account
 	poster  *account.Account
+	ended   bool
 	workers []sr25519.PublicKey // in the order of worker-0, worker-1, …
 }
 
@@ -115,6 +116,10 @@ func (n *network) config() client.Config {
 }
 
 func (n *network) stop() error {
+	if n == nil || n.ended {
+		return nil
+	}
+	n.ended = true
 	if n.poster != nil {
 		n.poster.Zero()
 	}

@@ -29,6 +29,7 @@ type options struct {
 	output     string
 	passphrase string
 	timeout    time.Duration
+	trusting   time.Duration
 }
 
 // addTo gives a command and those below it the flags that find a network.
@@ -40,6 +41,7 @@ func (o *options) addTo(cmd *cobra.Command) {
 	f.StringVar(&o.chainUID, "chain-uid", "", "hash of the chain's first header, with --node; take it from a source other than the node")
 	f.Uint64Var(&o.trustAt, "trust-height", 0, "height of a header to trust instead of the first")
 	f.StringVar(&o.trustHash, "trust-hash", "", "its hash, from a source other than the node")
+	f.DurationVar(&o.trusting, "trusting-period", 0, "how long a verified header vouches for later ones; shorter than the chain's unbonding period (default 336h, or what --home says)")
 	f.StringVar(&o.cluster, "cluster", "", "cluster id, instead of the one of the network in --home")
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "how long to wait at most")
 }
@@ -151,6 +153,12 @@ func (o *options) config(n network) (client.Config, error) {
 			return cfg, fmt.Errorf("network.json: trusting_period is no duration")
 		}
 		cfg.TrustingPeriod = d
+	}
+	if o.trusting < 0 {
+		return cfg, usage("--trusting-period must be positive")
+	}
+	if o.trusting > 0 {
+		cfg.TrustingPeriod = o.trusting
 	}
 	if (o.trustAt == 0) != (o.trustHash == "") {
 		return cfg, usage("--trust-height and --trust-hash belong together")
