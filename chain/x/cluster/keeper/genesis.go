@@ -29,6 +29,7 @@ var shapes = map[string]shape{
 	prefixReport:    {72, func() scale.Record { return new(wire.Hash) }},
 	prefixMiss:      {64, func() scale.Record { return new(counter) }},
 	prefixKeyVote:   {64, func() scale.Record { return new(wire.KeyFixed) }},
+	prefixFixes:     {32, func() scale.Record { return new(fixes) }},
 	prefixVote:      {96, func() scale.Record { return new(contractVote) }},
 	prefixVoteCount: {64, func() scale.Record { return new(counter) }},
 	prefixListing:   {64, nil},

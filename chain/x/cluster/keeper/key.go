@@ -94,6 +94,14 @@ func (k *Keeper) fixKey(ctx context.Context, c *wire.Cluster, key wire.KeyFixed)
 	if err := k.saveCluster(ctx, c); err != nil {
 		return err
 	}
+	var all fixes
+	if _, err := k.load(ctx, clusterKey(prefixFixes, c.ID), &all); err != nil {
+		return err
+	}
+	all.add(fix{key.Epoch, height(ctx)})
+	if err := k.save(ctx, clusterKey(prefixFixes, c.ID), &all); err != nil {
+		return err
+	}
 	if _, err := k.post(ctx, c.ID, &wire.Body{Kind: wire.BodyKeyFixed, KeyFixed: &key}); err != nil {
 		return err
 	}

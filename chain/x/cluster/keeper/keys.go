@@ -16,6 +16,7 @@ const (
 	prefixReport    = "report/"    // cluster, u64 mark, identity: the checkpoint's hash
 	prefixMiss      = "miss/"      // cluster, identity: counter
 	prefixKeyVote   = "keyvote/"   // cluster, identity: wire.KeyFixed
+	prefixFixes     = "fixes/"     // cluster: fixes
 	prefixVote      = "vote/"      // cluster, contract, identity: contractVote
 	prefixVoteCount = "votecount/" // cluster, identity: counter
 	prefixListing   = "contracts/" // cluster, contract: 1

@@ -110,16 +110,37 @@ func (k *Keeper) leave(ctx context.Context, c *wire.Cluster, pk sr25519.PublicKe
 	return k.registry.LeaveCluster(ctx, pk, c.ID)
 }
 
-// join adds workers that may be members. A joiner starts from the last finalized root, so that is the oldest key epoch
-// it may have.
+// sinceEpoch returns the oldest key epoch that a joiner may have. It starts from the last finalized root, so it needs
+// the root's epoch, and every older one to which a message behind that mark may still be encrypted: without it, it
+// could never execute what the others have.
+func (k *Keeper) sinceEpoch(ctx context.Context, c *wire.Cluster) (uint32, error) {
+	if c.Finalized == nil {
+		return 0, nil
+	}
+	var mark markRecord
+	if _, err := k.load(ctx, numberKey(prefixMark, c.ID, c.Finalized.Mark), &mark); err != nil {
+		return 0, err
+	}
+	var all fixes
+	if _, err := k.load(ctx, clusterKey(prefixFixes, c.ID), &all); err != nil {
+		return 0, err
+	}
+	since := c.Finalized.KeyEpoch
+	if epoch, some := all.accepted(mark.height); some {
+		since = min(since, epoch)
+	}
+	return since, nil
+}
+
+// join adds workers that may be members.
 func (k *Keeper) join(ctx context.Context, c *wire.Cluster, add []sr25519.PublicKey) error {
 	gatekeepers, err := k.registry.Gatekeepers(ctx)
 	if err != nil {
 		return err
 	}
-	since := uint32(0)
-	if c.Finalized != nil {
-		since = c.Finalized.KeyEpoch
+	since, err := k.sinceEpoch(ctx, c)
+	if err != nil {
+		return err
 	}
 	for _, pk := range add {
 		if gatekeepers.Has(pk) {

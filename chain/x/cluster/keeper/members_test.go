@@ -198,7 +198,8 @@ func TestEpochReplaced(t *testing.T) {
 	same(t, "epoch", w.cluster(id).Fixed.Epoch, 1)
 }
 
-// TestJoiner: its keys begin with the last finalized root's epoch, and a mark follows in the same block.
+// TestJoiner: its keys begin with the last finalized root's epoch, or with an older one that messages behind that root
+// may still be encrypted to; and a mark follows in the same block.
 func TestJoiner(t *testing.T) {
 	w := newWorld(t)
 	e := w.enroll(3)
@@ -217,11 +218,27 @@ func TestJoiner(t *testing.T) {
 		Signer: mqtest.Authority, Cluster: id[:], Members: keysOf(e[1])})
 	w.must(err)
 	m, _ := w.cluster(id).Member(e[1].ID())
-	same(t, "since", m.SinceEpoch, 1)
+	same(t, "since, within the old key's grace", m.SinceEpoch, 0)
 	w.blocks(1)
 	same(t, "marks", w.cluster(id).Marks, mark+1)
 	w.blocks(20)
 	same(t, "marks while idle", w.cluster(id).Marks, mark+1)
+
+	w.blocks(wire.KeyEpochGrace)
+	w.push(id)
+	w.blocks(6)
+	mark = w.cluster(id).Marks
+	for _, member := range e[:2] {
+		report := w.report(id, mark, 3)
+		report.Checkpoint.KeyEpoch = 1
+		w.accepted(member, report)
+	}
+	same(t, "finalized", w.cluster(id).Finalized.Mark, mark)
+	_, err = w.msg.AddMembers(w.Ctx, &types.MsgAddMembers{
+		Signer: mqtest.Authority, Cluster: id[:], Members: keysOf(e[2])})
+	w.must(err)
+	m, _ = w.cluster(id).Member(e[2].ID())
+	same(t, "since, after it", m.SinceEpoch, 1)
 }
 
 // TestSilentBeforeTheFix: whoever does not report the key while another does is removed, and the rest go on.

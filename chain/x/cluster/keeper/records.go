@@ -80,3 +80,39 @@ func (v *contractVote) Scale(c *scale.Codec) {
 	v.code.Scale(c)
 	c.U64(&v.index)
 }
+
+// fix is a key epoch and the height at which its key was fixed.
+type fix struct {
+	epoch  uint32
+	height uint64
+}
+
+// fixes are the last fixed key epochs of a cluster, oldest first.
+type fixes struct {
+	list []fix
+}
+
+func (f *fixes) Scale(c *scale.Codec) {
+	scale.Slice(c, &f.list, wire.MaxKeyEpochs, func(x *fix) {
+		c.U32(&x.epoch)
+		c.U64(&x.height)
+	})
+}
+
+func (f *fixes) add(x fix) {
+	f.list = append(f.list, x)
+	if len(f.list) > wire.MaxKeyEpochs {
+		f.list = f.list[1:]
+	}
+}
+
+// accepted returns the oldest epoch to which a message at a height or later may be encrypted: a replaced key is
+// accepted for [wire.KeyEpochGrace] blocks after the fix of the next.
+func (f *fixes) accepted(height uint64) (epoch uint32, some bool) {
+	for i, x := range f.list {
+		if i == len(f.list)-1 || later(f.list[i+1].height, wire.KeyEpochGrace) >= height {
+			return x.epoch, true
+		}
+	}
+	return 0, false
+}
