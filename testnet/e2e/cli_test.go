@@ -29,7 +29,7 @@ func (n *network) cli(t *testing.T, args ...string) (map[string]json.RawMessage,
 			t.Fatalf("%q prints what is no JSON: %s", args, out.Bytes())
 		}
 	}
-	t.Logf("%q: exit code %d %s", args[:2], cmd.ProcessState.ExitCode(), words.Bytes())
+	t.Logf("%q: exit code %d %s", args, cmd.ProcessState.ExitCode(), words.Bytes())
 	return answer, cmd.ProcessState.ExitCode()
 }
 
