@@ -49,7 +49,7 @@ func engineRows(ctx context.Context, b *bench) (err error) {
 }
 
 func meteringRow(ctx context.Context, b *bench, engine *contract.Engine, bare *bare) error {
-	const turns = 1_000_000
+	const turns = 20_000
 	metered, err := prepared(ctx, engine, loop(false, turns), memory{})
 	if err != nil {
 		return err
@@ -58,11 +58,11 @@ func meteringRow(ctx context.Context, b *bench, engine *contract.Engine, bare *b
 	if err != nil {
 		return err
 	}
-	d, err := medians(ctx, b.samples(50), step{"metered loop", metered}, step{"bare loop", plain})
+	d, err := medians(ctx, b.samples(1000), step{"metered loop", metered}, step{"bare loop", plain})
 	if err != nil {
 		return err
 	}
-	b.add("metering", millis(d[0]), "ms", millis(d[1]))
+	b.add("metering", micros(d[0]), "µs", micros(d[1]))
 	return nil
 }
 

@@ -38,7 +38,7 @@ var groups = []group{
 	{"light", []string{"header_1", "header_50", "proof"}, lightRows},
 	{"engine", []string{"engine_call", "metering", "pool"}, engineRows},
 	{"state", []string{"state_root", "state_append"}, stateRows},
-	{"worker", []string{"query_vs_parts", "command_vs_parts", "command_vs_all_parts", "command_wall"}, workerRows},
+	{"worker", []string{"query_vs_parts", "command_vs_parts", "command_vs_all_parts", "command_cpu"}, workerRows},
 	{"behind", []string{"catchup", "catchup_busy", "catchup_own", "catchup_every_header"}, catchupRows},
 	{"devnet", []string{"devnet_ready", "idle_rss", "command_receipt", "query", "push", "loaded_rss"}, devnetRows},
 }

@@ -120,11 +120,11 @@ func TestForgedFile(t *testing.T) {
 // the seal's associated data refuses.
 func TestForgedBinding(t *testing.T) {
 	_, sealer, file := home(t)
-	body := must(parseFile(file))(t)
+	must(parseFile(file))(t)
 	for _, other := range []binding{{sealer, uidTwo, testKind}, {sealer, uidOne, "pruntimf"}} {
 		forged := slices.Clone(file)
 		copy(forged[prefixSize:], other.uid[:])
-		copy(forged[prefixSize+len(body.UID)+1:], other.kind)
+		copy(forged[prefixSize+len(other.uid)+1:], other.kind)
 		sum := sha256.Sum256(forged[:len(forged)-sha256.Size])
 		copy(forged[len(forged)-sha256.Size:], sum[:])
 		if _, err := other.decode(ctx, forged); !errors.Is(err, ErrDamaged) || !errors.Is(err, tee.ErrSealDamaged) {

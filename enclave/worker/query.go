@@ -352,6 +352,9 @@ func (cl *cluster) reach(ctx context.Context, r *Role, index uint64, wait bool) 
 		if !wait {
 			return nil, ErrNotYet
 		}
+		if st := cl.status.Load(); st != nil && st.Phase == phaseFailed {
+			return nil, ErrNotRunning // nothing comes any more; the caller asks another member
+		}
 		if err := r.pause(ctx, cl, wake, ErrNotYet); err != nil {
 			return nil, err
 		}

@@ -53,7 +53,6 @@ func readGuide(t *testing.T) []block {
 type shell struct {
 	in  io.Writer
 	out *bufio.Reader
-	log *bytes.Buffer
 	n   int
 }
 
@@ -72,27 +71,17 @@ func startShell(t *testing.T, dir string, env ...string) *shell {
 	must(t, err)
 	out, err := cmd.StdoutPipe()
 	must(t, err)
-	s := &shell{in: in, out: bufio.NewReader(out), log: &bytes.Buffer{}}
-	cmd.Stderr = &lockedWriter{w: os.Stderr, quiet: true}
+	s := &shell{in: in, out: bufio.NewReader(out)}
+	words, err := os.Create(filepath.Join(dir, "stderr.log")) // of commands that are repeated until they succeed, mostly
+	must(t, err)
+	cmd.Stderr = words
 	must(t, cmd.Start())
 	t.Cleanup(func() {
+		defer words.Close()
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the shell's own group: what it has started
 		cmd.Wait()
 	})
 	return s
-}
-
-// lockedWriter drops what commands that are repeated until they succeed say on standard error.
-type lockedWriter struct {
-	w     io.Writer
-	quiet bool
-}
-
-func (l *lockedWriter) Write(b []byte) (int, error) {
-	if l.quiet {
-		return len(b), nil
-	}
-	return l.w.Write(b)
 }
 
 // run runs a block to its end and returns what it printed. It fails unless the last command succeeded.

@@ -5,5 +5,5 @@
 // something to a process or a file checks afterwards that every command was executed once on every worker. What a test
 // needs beyond Go, git and a Unix is named when it is skipped; with CI=true in the environment that is a failure.
 //
-// All are skipped with -short.
+// All are skipped with -short. PHALANX_E2E_BIN names a folder with programs that are built already.
 package e2e

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"testing"
 )
 
 // search finds secrets in bytes, however they are written: raw, in hex or in base64 at any alignment.
@@ -78,4 +79,32 @@ func (s *search) finds(name string) []string {
 	}
 	sort.Strings(out)
 	return out
+}
+
+// The search finds what it is to find, in every form, and nothing else.
+func TestSearch(t *testing.T) {
+	secret := []byte("0123456789abcdef0123456789ABCDEF")
+	forms := map[string]string{
+		"raw": string(secret), "hex": hex.EncodeToString(secret), "HEX": strings.ToUpper(hex.EncodeToString(secret)),
+	}
+	for skip := range 3 {
+		around := append(append(make([]byte, skip), secret...), 1, 2, 3)
+		forms[fmt.Sprintf("base64 after %d bytes", skip)] = base64.StdEncoding.EncodeToString(around)
+		forms[fmt.Sprintf("base64url after %d bytes", skip)] = base64.URLEncoding.EncodeToString(around)
+	}
+	for name, form := range forms {
+		s := newSearch()
+		s.add("it", secret)
+		s.in("nothing", []byte(strings.Repeat("0123456789abcdef", 3)))
+		if len(s.found) != 0 {
+			t.Errorf("%s: found in what does not hold it: %v", name, s.found)
+		}
+		s.in("here", []byte("xyz"+form+"zyx"))
+		if len(s.finds("it")) == 0 {
+			t.Errorf("%s is not found", name)
+		}
+		if got := s.without("it"); len(got.byHead) != 0 {
+			t.Errorf("%s: it is still searched for", name)
+		}
+	}
 }
