@@ -10,6 +10,7 @@ import "github.com/spf13/cobra"
 // Commands returns the client's commands.
 func Commands() []*cobra.Command {
 	return []*cobra.Command{
-		contractCommand(), clusterCommand(), workerCommand(), gatekeeperCommand(), statusCommand(), keysCommand(), versionCommand(),
+		contractCommand(), clusterCommand(), workerCommand(), gatekeeperCommand(), statusCommand(), keysCommand(),
+		coinsCommand(), versionCommand(),
 	}
 }
