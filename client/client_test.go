@@ -46,6 +46,14 @@ func TestCommandAndQuery(t *testing.T) {
 	if string(a.Outcome.Output) != "question" || a.Height <= r.Height() || a.Header.Hash != a.BlockHash {
 		t.Fatalf("answer %+v", a)
 	}
+	// What one signer has done, another who uses the same client must be shown too.
+	other := n.query("question of another")
+	if other.From, err = client.Ed25519(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Query(ctx, other); err != nil {
+		t.Fatal(err)
+	}
 	for _, w := range n.workers {
 		for _, inv := range w.queried {
 			if inv.MinHeight != r.Height() {

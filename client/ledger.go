@@ -45,7 +45,7 @@ func (c *Client) Deposit(ctx context.Context, payer Payer, cluster wire.ClusterI
 	// so that it counts only as far as it is verified.
 	header, err := c.headers.latest(ctx, 0)
 	if err == nil {
-		err = c.memory.saw(cluster, to, min(result.Height, header.Height))
+		err = c.memory.saw(cluster, min(result.Height, header.Height))
 	}
 	return Deposited{answer.Index, result.Height, result.Hash}, err
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/phalanx-network/phalanx/wire"
 )
 
-// place is what a client must not forget about one identity in one cluster.
+// place is what a client must not forget: the last nonce of an identity in a cluster, or the newest block of a cluster.
 type place struct {
-	nonce uint64 // the last one used
-	seen  uint64 // the block of the newest command whose receipt was seen
+	nonce uint64 // an identity's: the last one used
+	seen  uint64 // a cluster's: the block of the newest command whose receipt was seen, whoever signed it
 }
 
 // Scale visits the fields in order.
@@ -39,7 +39,7 @@ type memory struct {
 
 // nonces reserves n nonces in a row and returns the first: Unix milliseconds, raised above the last one used.
 func (m *memory) nonces(cluster wire.ClusterID, who wire.Identity, n int) (first uint64, err error) {
-	err = m.change(cluster, who, func(p *place) {
+	err = m.change(fileName(cluster, scale.MustMarshal(&who)), func(p *place) {
 		first = max(uint64(m.now().UnixMilli()), p.nonce+1)
 		p.nonce = first + uint64(n) - 1
 	})
@@ -47,20 +47,20 @@ func (m *memory) nonces(cluster wire.ClusterID, who wire.Identity, n int) (first
 }
 
 // saw records the block of a command whose receipt was seen.
-func (m *memory) saw(cluster wire.ClusterID, who wire.Identity, height uint64) error {
-	return m.change(cluster, who, func(p *place) { p.seen = max(p.seen, height) })
+func (m *memory) saw(cluster wire.ClusterID, height uint64) error {
+	return m.change(fileName(cluster, nil), func(p *place) { p.seen = max(p.seen, height) })
 }
 
-// seen returns the block of the newest command whose receipt was seen.
-func (m *memory) seen(cluster wire.ClusterID, who wire.Identity) (height uint64, err error) {
-	err = m.change(cluster, who, func(p *place) { height = p.seen })
+// seen returns the block of the newest command in a cluster whose receipt was seen. It is one for all signers: whoever
+// uses this client has seen what one of them did, and must not be shown an older state to another.
+func (m *memory) seen(cluster wire.ClusterID) (height uint64, err error) {
+	err = m.change(fileName(cluster, nil), func(p *place) { height = p.seen })
 	return height, err
 }
 
-func (m *memory) change(cluster wire.ClusterID, who wire.Identity, f func(*place)) error {
+func (m *memory) change(name string, f func(*place)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	name := fileName(cluster, who)
 	if m.dir == "" {
 		p := m.held[name]
 		f(&p)
@@ -73,8 +73,8 @@ func (m *memory) change(cluster wire.ClusterID, who wire.Identity, f func(*place
 	return nil
 }
 
-func fileName(cluster wire.ClusterID, who wire.Identity) string {
-	h := sha256.Sum256(append(cluster[:], scale.MustMarshal(&who)...))
+func fileName(cluster wire.ClusterID, who []byte) string {
+	h := sha256.Sum256(append(cluster[:], who...))
 	return "place-" + hex.EncodeToString(h[:12])
 }
 

@@ -50,7 +50,7 @@ type Answer struct {
 }
 
 // Query asks a worker, and checks that the reply is to this query, from that worker, and as new as asked; it also covers
-// the newest command of the same signer whose receipt this client has seen. Where no worker is named, another member is
+// the newest command in the cluster whose receipt this client has seen, whoever signed it. Where no worker is named, another member is
 // asked if one does not answer.
 func (c *Client) Query(ctx context.Context, q Query) (*Answer, error) {
 	if len(q.Input) > wire.MaxInput {
@@ -124,7 +124,7 @@ func (c *Client) queryOnce(ctx context.Context, q Query, w *wire.WorkerState) (*
 		return nil, err
 	}
 	defer own.Zero()
-	seen, err := c.memory.seen(q.Cluster, q.From.Identity())
+	seen, err := c.memory.seen(q.Cluster)
 	if err != nil {
 		return nil, err
 	}

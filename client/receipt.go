@@ -150,7 +150,7 @@ func (p *Pending) ask(ctx context.Context, id sr25519.PublicKey) (*Receipt, erro
 	if err != nil {
 		return nil, &WorkerError{id, fmt.Errorf("%w: %w", ErrReceipt, err)}
 	}
-	if err := p.client.memory.saw(p.Cluster, p.from, salted.Receipt.Height); err != nil {
+	if err := p.client.memory.saw(p.Cluster, salted.Receipt.Height); err != nil {
 		return nil, err
 	}
 	p.reply.Zero()

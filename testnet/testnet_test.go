@@ -282,13 +282,29 @@ func TestLostState(t *testing.T) {
 		t.Fatal(err)
 	}
 	n = network(t, d)
-	got, want := awaitWorker(t, n, n.Workers[0]), awaitWorker(t, n, n.Workers[1])
-	if a, b := got.Clusters[0], want.Clusters[0]; a.Count != b.Count || !bytes.Equal(a.StateRoot, b.StateRoot) {
-		t.Errorf("state at %d %x, the other's at %d %x", a.Count, a.StateRoot, b.Count, b.StateRoot)
-	}
+	awaitAgreement(t, n)
 	log, err := os.ReadFile(d.log("worker-0/relay"))
 	if err != nil || !bytes.Contains(log, []byte("state fetched")) {
 		t.Errorf("no state was fetched: %v", err)
+	}
+}
+
+// awaitAgreement waits until both workers stand at the same count, and compares their roots there. A mark may come in
+// between two looks, so it looks again where the counts differ.
+func awaitAgreement(t *testing.T, n Network) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		a := awaitWorker(t, n, n.Workers[0]).Clusters[0]
+		b := awaitWorker(t, n, n.Workers[1]).Clusters[0]
+		if a.Count == b.Count {
+			if !bytes.Equal(a.StateRoot, b.StateRoot) {
+				t.Errorf("at %d one state is %x, the other %x", a.Count, a.StateRoot, b.StateRoot)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("one worker stays at %d, the other at %d", a.Count, b.Count)
+		}
 	}
 }
 

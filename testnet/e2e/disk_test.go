@@ -41,7 +41,7 @@ func TestFullDisk(t *testing.T) {
 	filler := filepath.Join(dir, "filler")
 	fill(t, filler)
 	request := c.request(t, c.owner, "inc")
-	_, err := n.client.Send(limit(t), n.payer, request, request, request, request)
+	sent, err := n.client.Send(limit(t), n.payer, request, request, request, request)
 	must(t, err)
 	c.value += 4
 	eventually(t, func(ctx context.Context) error {
@@ -58,6 +58,8 @@ func TestFullDisk(t *testing.T) {
 		}
 		return err
 	})
+	_, err = sent[3].Receipt(limit(t)) // from the other worker; from here on an answer must stand on it
+	must(t, err)
 	if value, _, err := c.ask(limit(t), n.workers[1], c.owner, "get"); err == nil && value != fmt.Sprint(c.value) {
 		t.Fatalf("the worker answers %s, not %d", value, c.value)
 	}

@@ -177,6 +177,8 @@ func TestBadCommands(t *testing.T) {
 		{"no invocation inside", seal(n.where.UID, commkey.OnChain, key.Epoch, []byte("no invocation"))},
 		{"another network's", seal(other, commkey.OnChain, key.Epoch, []byte("x"))},
 		{"a query's envelope", seal(n.where.UID, commkey.Query, key.Epoch, []byte("x"))},
+		{"a flipped bit", flip(seal(n.where.UID, commkey.OnChain, key.Epoch, []byte("x")), 300)},
+		{"cut short", seal(n.where.UID, commkey.OnChain, key.Epoch, []byte("x"))[:200]},
 		{"an epoch of the future", seal(n.where.UID, commkey.OnChain, key.Epoch+1, []byte("x"))},
 	} {
 		err := n.push(limit(t), mallory, 20, x.raw)
@@ -191,6 +193,12 @@ func TestBadCommands(t *testing.T) {
 	}
 	n.noopsGrew(t, before, counted)
 	c.sound(t, n.workers...)
+}
+
+// flip changes a bit of a byte.
+func flip(b []byte, at int) []byte {
+	b[at] ^= 1
+	return b
 }
 
 // A client that takes another network for its own does not come to encrypt anything.

@@ -13,14 +13,14 @@ import (
 	"testing"
 	"time"
 
+	sdkmath "cosmossdk.io/math"
 	dbm "github.com/cometbft/cometbft-db"
 	"github.com/cometbft/cometbft/rpc/client/http"
 	"github.com/cosmos/cosmos-sdk/crypto/hd"
-	"lukechampine.com/uint128"
-
-	sdkmath "cosmossdk.io/math"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	"lukechampine.com/uint128"
+
 	registrytypes "github.com/phalanx-network/phalanx/chain/x/registry/types"
 	"github.com/phalanx-network/phalanx/client"
 	"github.com/phalanx-network/phalanx/client/abi"
