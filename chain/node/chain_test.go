@@ -92,7 +92,7 @@ func header(t *testing.T, n started, height int64) wire.Hash {
 }
 
 func TestARealChainRegistersAWorker(t *testing.T) {
-	n := start(t, t.TempDir(), nil)
+	n := start(t, folder(t), nil)
 	defer func() {
 		if err := n.stop(); err != nil {
 			t.Error(err)

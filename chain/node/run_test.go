@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -112,7 +113,7 @@ func waitHeight(t *testing.T, c *local.Local, height int64) {
 }
 
 func TestNodeMakesBlocksAndGoesOnAfterARestart(t *testing.T) {
-	home := t.TempDir()
+	home := folder(t)
 	id := newChain(t, home)
 	began := time.Now()
 	first := start(t, home, &id)
@@ -125,4 +126,27 @@ func TestNodeMakesBlocksAndGoesOnAfterARestart(t *testing.T) {
 	again := start(t, home, &id)
 	defer again.stop()
 	waitHeight(t, again.client, 8)
+}
+
+// folder is a folder for nodes in this process. CometBFT saves its address book a moment after it has stopped, so the
+// folder's removal may have to be tried again.
+func folder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "phalanx-node-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			err := os.RemoveAll(dir)
+			if err == nil {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	return dir
 }
