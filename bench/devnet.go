@@ -44,6 +44,7 @@ type network struct {
 	node   *node.Node
 	client *client.Client
 	payer  *tx.Sender
+	alice  *account.Account
 	signer client.Signer
 	worker sr25519.PublicKey
 	code   *enclavetest.Code
@@ -138,12 +139,11 @@ func (s *network) connect(ctx context.Context) (err error) {
 		return err
 	}
 	home := filepath.Dir(filepath.Dir(s.where.Workers[0].Home))
-	alice, err := account.Open(home).Get("alice", nil)
-	if err != nil {
+	if s.alice, err = account.Open(home).Get("alice", nil); err != nil {
 		return err
 	}
-	s.signer = client.Of(alice)
-	if s.payer, err = tx.New(s.node, alice, tx.Config{ChainID: s.where.ChainID}); err != nil {
+	s.signer = client.Of(s.alice)
+	if s.payer, err = tx.New(s.node, s.alice, tx.Config{ChainID: s.where.ChainID}); err != nil {
 		return err
 	}
 	if s.code, err = counter(); err != nil {
@@ -167,6 +167,9 @@ func (s *network) connect(ctx context.Context) (err error) {
 
 func (s *network) close() error {
 	var errs error
+	if s.alice != nil {
+		s.alice.Zero()
+	}
 	if s.client != nil {
 		errs = errors.Join(errs, s.client.Close())
 	}
