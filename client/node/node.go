@@ -263,17 +263,26 @@ func (n *Node) Query(ctx context.Context, method string, request, response proto
 	if err != nil {
 		return fmt.Errorf("%s: %w", method, err)
 	}
-	r, err := n.rpc.ABCIQuery(ctx, method, data)
+	answer, err := n.QueryRaw(ctx, method, data)
 	if err != nil {
-		return n.unreachable(err)
+		return err
 	}
-	if err := responseError(r.Response); err != nil {
-		return fmt.Errorf("%s: %w", method, err)
-	}
-	if err := proto.Unmarshal(r.Response.Value, response); err != nil {
+	if err := proto.Unmarshal(answer, response); err != nil {
 		return fmt.Errorf("%s: answer: %w", method, err)
 	}
 	return nil
+}
+
+// QueryRaw is Query for a request and an answer in protobuf's encoding.
+func (n *Node) QueryRaw(ctx context.Context, method string, request []byte) ([]byte, error) {
+	r, err := n.rpc.ABCIQuery(ctx, method, request)
+	if err != nil {
+		return nil, n.unreachable(err)
+	}
+	if err := responseError(r.Response); err != nil {
+		return nil, fmt.Errorf("%s: %w", method, err)
+	}
+	return r.Response.Value, nil
 }
 
 // QueryError is the chain's refusal of a query.

@@ -4,6 +4,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/phalanx-network/phalanx/chain/node"
+	"github.com/phalanx-network/phalanx/chain/x/cluster"
+	"github.com/phalanx-network/phalanx/chain/x/mq"
+	"github.com/phalanx-network/phalanx/chain/x/registry"
 	"github.com/phalanx-network/phalanx/cmd/phalanx/clientcmd"
 	"github.com/phalanx-network/phalanx/relay"
 	"github.com/phalanx-network/phalanx/testnet"
@@ -26,6 +29,12 @@ func root() (*cobra.Command, error) {
 	}
 	cmd.AddCommand(nodes, relay.Command(), testnet.Command(), demo.Command())
 	cmd.AddCommand(clientcmd.Commands()...)
+	query, err := clientcmd.QueryCommand(registry.AppModule{}.AutoCLIOptions(), mq.AppModule{}.AutoCLIOptions(),
+		cluster.AppModule{}.AutoCLIOptions())
+	if err != nil {
+		return nil, err
+	}
+	cmd.AddCommand(query)
 	return cmd, nil
 }
 

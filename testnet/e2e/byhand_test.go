@@ -198,7 +198,6 @@ func TestJoinByHand(t *testing.T) {
 	n.awaitPruned(t)
 	sh := startShell(t, home, env...)
 	var worker sr25519.PublicKey
-	workers := n.workers
 	for _, b := range blocks[1:] {
 		switch b.kind {
 		case "":
@@ -216,7 +215,7 @@ func TestJoinByHand(t *testing.T) {
 		}
 	}
 	must(t, worker.UnmarshalText([]byte(strings.TrimSpace(sh.run(t, `echo "$WORKER"`)))))
-	workers = append(append([]sr25519.PublicKey(nil), n.workers...), worker)
+	workers := append(append([]sr25519.PublicKey(nil), n.workers...), worker)
 	c.sound(t, workers...)
 	if log, err := os.ReadFile(filepath.Join(home, "relay.log")); err != nil || !bytes.Contains(log, []byte("state fetched")) {
 		t.Fatalf("the state did not come from a member: %v\n%s", err, log)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -294,8 +293,6 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
-
-func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
 
 // kept returns the lowest index of the cluster's topic whose body the chain still has.
 func (n *network) kept(ctx context.Context) (uint64, error) {
