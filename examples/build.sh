@@ -5,7 +5,7 @@
 #   examples/build.sh [NAME...]          all contracts without a name
 #   examples/build.sh --check [NAME...]  writes nothing; fails where a committed bundle differs from what is built
 #
-# Needs these packages of Debian 12 with its security archive, and crates.io for the crates in Cargo.lock:
+# Needs these packages of Debian 12 with its security archive, and the crates that Cargo.lock names:
 #
 #   apt-get install rustc-web cargo-web rust-web-src lld-22 binaryen
 #
