@@ -286,6 +286,9 @@ func (w *worker) Query(_ context.Context, r *connect.Request[pb.QueryRequest]) (
 	w.chain.mu.Lock()
 	defer w.chain.mu.Unlock()
 	w.queried = append(w.queried, *inv)
+	if inv.MinHeight >= w.chain.height { // a worker waits for the block that it is asked to answer from
+		w.chain.ends(int(inv.MinHeight - w.chain.height + 1))
+	}
 	h := w.chain.blocks.Header(w.chain.height)
 	reply := &wire.QueryReply{Invocation: hash, Height: h.Height, BlockHash: h.Hash, BlockTime: h.UnixMillis(),
 		Outcome: wire.Outcome{GasUsed: 7, Output: inv.Payload.Input}}

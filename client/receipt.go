@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -40,7 +41,7 @@ func (r *Receipt) Height() uint64 { return r.SaltedReceipt.Receipt.Height }
 // that holds. [ErrNoReceipt] says that those that answer have none.
 func (p *Pending) Receipt(ctx context.Context) (*Receipt, error) {
 	p.client.cfg.Progress(StageReceipt)
-	heard := p.client.cfg.Now() // when anybody last answered
+	answered := p.client.cfg.Now() // when anybody last did
 	var last error
 	for {
 		r, asked, err := p.round(ctx, last)
@@ -50,9 +51,9 @@ func (p *Pending) Receipt(ctx context.Context) (*Receipt, error) {
 		last = asked.last
 		now := p.client.cfg.Now()
 		if asked.answers > 0 {
-			heard = now
+			answered = now
 		}
-		if now.Sub(heard) > noWorkerAfter {
+		if now.Sub(answered) > noWorkerAfter {
 			return nil, fmt.Errorf("%w: %w", ErrNoWorker, last)
 		}
 		if asked.without > 0 && asked.without == asked.members {
@@ -87,7 +88,8 @@ func (p *Pending) late(end, last error) error {
 	return fmt.Errorf("receipt of command %d: %w; last: %w", p.Index, end, last)
 }
 
-// round asks every member once. An error is one that asking again does not mend.
+// round asks every member once, all at a time, so that one that is behind keeps nobody from another's answer. An error
+// is one that asking again does not mend.
 func (p *Pending) round(ctx context.Context, last error) (*Receipt, round, error) {
 	out := round{last: last}
 	ids, err := p.client.members(ctx, p.Cluster)
@@ -98,8 +100,10 @@ func (p *Pending) round(ctx context.Context, last error) (*Receipt, round, error
 		return nil, out, err
 	}
 	out.members = len(ids)
-	for _, id := range ids {
-		r, err := p.ask(ctx, id)
+	answers, done := p.askAll(ctx, ids)
+	defer done()
+	for range ids {
+		r, err := p.take(ctx, <-answers)
 		if err == nil {
 			return r, out, nil
 		}
@@ -121,22 +125,47 @@ func (p *Pending) round(ctx context.Context, last error) (*Receipt, round, error
 	return nil, out, nil
 }
 
+// heard is what a member answered.
+type heard struct {
+	worker *wire.WorkerState
+	id     sr25519.PublicKey
+	answer *pb.ReceiptResponse
+	err    error
+}
+
+// askAll asks members for the receipt, each in a goroutine; as many answers come as there are members. The caller calls
+// done, which ends what is still under way.
+func (p *Pending) askAll(ctx context.Context, ids []sr25519.PublicKey) (answers <-chan heard, done func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	all := make(chan heard, len(ids))
+	var group sync.WaitGroup
+	for _, id := range ids {
+		group.Go(func() {
+			h := heard{id: id}
+			if h.worker, h.err = p.client.active(ctx, id, factReuse); h.err == nil {
+				h.answer, h.err = p.client.receipt(ctx, h.worker, p.Cluster, p.Index, true)
+			}
+			all <- h
+		})
+	}
+	return all, func() {
+		cancel()
+		group.Wait()
+	}
+}
+
 // mendable reports whether another worker, or the same one later, may give what this one did not.
 func mendable(err error) bool {
 	var w *WorkerError
 	return errors.As(err, &w) || errors.Is(err, ErrUnreachable) || errors.Is(err, ErrNotFound)
 }
 
-// ask asks one member.
-func (p *Pending) ask(ctx context.Context, id sr25519.PublicKey) (*Receipt, error) {
-	w, err := p.client.active(ctx, id, factReuse)
-	if err != nil {
-		return nil, err
+// take opens and checks what a member answered.
+func (p *Pending) take(ctx context.Context, h heard) (*Receipt, error) {
+	if h.err != nil {
+		return nil, h.err
 	}
-	answer, err := p.client.receipt(ctx, w, p.Cluster, p.Index, true)
-	if err != nil {
-		return nil, err
-	}
+	id, w, answer := h.id, h.worker, h.answer
 	e, err := envelope.Parse(answer.Envelope)
 	if err != nil {
 		return nil, &WorkerError{id, fmt.Errorf("%w: %w", ErrReceipt, err)}
