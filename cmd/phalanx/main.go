@@ -5,11 +5,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+
+	"github.com/phalanx-network/phalanx/cmd/phalanx/clientcmd"
 )
 
 func main() {
 	cmd, err := root()
 	if err == nil {
+		cmd.SetArgs(clientcmd.Arguments(os.Args[1:]))
 		err = cmd.ExecuteContext(context.Background())
 	}
 	if err != nil {

@@ -41,7 +41,7 @@ func contractCommand() *cobra.Command {
 }
 
 const argumentsHelp = `Arguments are JSON in the form that the contract's metadata gives: 7, true, '[1, 2]', '{"x": 1}'; text, hex, addresses
-and the names of variants need no quotes. Put -- before arguments that begin with a dash.`
+and the names of variants need no quotes. Put -- before arguments that begin with a dash and are no whole number.`
 
 func deployCommand(o *options) *cobra.Command {
 	f := &contractFlags{options: o}

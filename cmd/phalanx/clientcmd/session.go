@@ -66,7 +66,7 @@ func (o *options) run(do action) func(*cobra.Command, []string) error {
 		}
 		s.progress = newProgress(s.err)
 		defer func() { err = errors.Join(err, s.close()) }()
-		shown, err := do(ctx, s, args)
+		shown, err := do(ctx, s, plain(args))
 		s.progress.stop()
 		if shown != nil {
 			err = errors.Join(err, s.show(shown))
