@@ -62,7 +62,6 @@ func openControl(d *Devnet) (*control, error) {
 	}
 	mux.HandleFunc("POST /restart", act(d.Restart))
 	mux.HandleFunc("POST /kill", act(func(_ context.Context, id string) error { return d.Kill(id) }))
-	mux.HandleFunc("GET /network", act(func(context.Context, string) error { return nil }))
 	c := &control{&http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, make(chan struct{})}
 	go func() {
 		defer close(c.done)
@@ -106,21 +105,16 @@ func Dial(home string) *Remote {
 
 // Restart is [Devnet.Restart].
 func (r *Remote) Restart(ctx context.Context, id string) (Network, error) {
-	return r.call(ctx, http.MethodPost, "/restart", id)
+	return r.call(ctx, "/restart", id)
 }
 
 // Kill is [Devnet.Kill].
 func (r *Remote) Kill(ctx context.Context, id string) (Network, error) {
-	return r.call(ctx, http.MethodPost, "/kill", id)
+	return r.call(ctx, "/kill", id)
 }
 
-// Network is [Devnet.Network].
-func (r *Remote) Network(ctx context.Context) (Network, error) {
-	return r.call(ctx, http.MethodGet, "/network", "")
-}
-
-func (r *Remote) call(ctx context.Context, method, path, id string) (n Network, err error) {
-	request, err := http.NewRequestWithContext(ctx, method, "http://devnet"+path+"?id="+url.QueryEscape(id), nil)
+func (r *Remote) call(ctx context.Context, path, id string) (n Network, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://devnet"+path+"?id="+url.QueryEscape(id), nil)
 	if err != nil {
 		return n, err
 	}
