@@ -51,15 +51,18 @@ const (
 	KeyDistribution                // keys from gatekeepers
 	StateTransfer                  // a snapshot for a joining worker
 	Handover                       // an enclave's keys for its next release
+	ContractLog                    // what a contract logs, for its owner
 )
 
 // Purposes is the number of purposes; all are below it.
-const Purposes = uint8(Handover) + 1
+const Purposes = uint8(ContractLog) + 1
 
 // Valid reports whether p is one of the protocol's purposes.
 func (p Purpose) Valid() bool { return uint8(p) < Purposes }
 
-var purposeNames = [Purposes]string{"on-chain", "query", "reply", "key-distribution", "state-transfer", "handover"}
+var purposeNames = [Purposes]string{"on-chain", "query", "reply", "key-distribution", "state-transfer", "handover",
+	"contract-log",
+}
 
 // String returns the purpose's name.
 func (p Purpose) String() string {

@@ -210,8 +210,8 @@ func hostCall(m *asm.Module, module, name string, args ...int32) [][]byte {
 			continue
 		}
 		result := ""
-		if h.result {
-			result = "i"
+		if h.result != 0 {
+			result = string(h.result)
 		}
 		f := m.Import(module, name, h.params, result)
 		var code []byte
@@ -223,7 +223,7 @@ func hostCall(m *asm.Module, module, name string, args ...int32) [][]byte {
 			code = append(code, asm.I32(a)...)
 		}
 		code = append(code, asm.Call(f)...)
-		if h.result {
+		if h.result != 0 {
 			code = append(code, asm.Drop...)
 		}
 		return [][]byte{code}
@@ -275,8 +275,8 @@ func TestHostArguments(t *testing.T) {
 		{"seal0", "debug_message", []int32{0, end + 1}, BadMemoryAccess},
 		{"seal0", "random", []int32{0, -1, 0, 0}, OutOfGas},
 		{"seal0", "is_contract", []int32{end - 31}, BadMemoryAccess},
-		{"seal0", "is_contract", []int32{0}, Unsupported},
-		{"seal0", "code_hash", []int32{0, 0, 0}, Unsupported},
+		{"seal0", "is_contract", []int32{0}, Done},
+		{"seal0", "code_hash", []int32{0, end, end}, Done}, // no contract: nothing is written
 	}
 	for _, c := range cases {
 		t.Run(fmt.Sprintf("%s/%s%v", c.module, c.name, c.args), func(t *testing.T) {
@@ -325,7 +325,7 @@ func TestManyHostCalls(t *testing.T) {
 func TestHugeInput(t *testing.T) {
 	code := asm.Contract("", func(*asm.Module) [][]byte { return nil })
 	call := sampleCall(plenty)
-	call.Input = make([]byte, 64<<10+1)
+	call.Input = make([]byte, DefaultLimits().InputBytes+1)
 	requireEqual(t, "status", runBoth(t, DefaultLimits(), code, call, newStorage()).Status, LimitExceeded)
 	call.Input = call.Input[1:]
 	requireEqual(t, "status", runBoth(t, DefaultLimits(), code, call, newStorage()).Status, Done)

@@ -124,6 +124,10 @@ func (e *Engine) Prepare(ctx context.Context, code []byte) (*Module, error) {
 		return nil, err
 	}
 	defer e.running.RUnlock()
+	return e.prepare(ctx, code)
+}
+
+func (e *Engine) prepare(ctx context.Context, code []byte) (*Module, error) {
 	if len(code) > e.limits.Module.CodeBytes {
 		return nil, fmt.Errorf("%w: code of %d bytes exceeds %d", ErrBadModule, len(code), e.limits.Module.CodeBytes)
 	}
@@ -145,6 +149,14 @@ func (e *Engine) Prepare(ctx context.Context, code []byte) (*Module, error) {
 		return other, nil
 	}
 	return m, nil
+}
+
+// load finds the module of code that storage has, for a call within a running tree.
+func (e *Engine) load(t *tree, hash [32]byte) (*Module, error) {
+	if m, ok := e.Cached(hash); ok {
+		return m, nil
+	}
+	return e.prepare(t.ctx, t.storage.Code(hash))
 }
 
 // acquire makes sure that m is compiled and stays so until release.

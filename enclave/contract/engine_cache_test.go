@@ -89,7 +89,7 @@ func TestClosed(t *testing.T) {
 func TestPool(t *testing.T) {
 	p := newPool(256, 3<<20)
 	grow := func(sizes ...uint64) {
-		l := &lease{pool: p}
+		l := &lease{pool: p, budget: &budget{64 << 20}}
 		for _, size := range sizes {
 			b := l.Reallocate(size)
 			if uint64(len(b)) != size || uint64(cap(b)) != size {
@@ -135,12 +135,12 @@ func TestPool(t *testing.T) {
 	requireEqual(t, "idle bytes", p.idle, sum)
 }
 
-// TestDryRun: ReadOnly changes nothing that the contract can see.
+// TestDryRun: Query changes nothing that the contract can see.
 func TestDryRun(t *testing.T) {
 	code := asm.Contract("", func(m *asm.Module) [][]byte { return hostCall(m, "seal2", "set_storage", 0, 4, 0, 4) })
 	call := sampleCall(plenty)
 	command, written := runBoth(t, DefaultLimits(), code, call, newStorage()), newStorage()
-	call.ReadOnly = true
+	call.Query = true
 	requireEqual(t, "outcome", runBoth(t, DefaultLimits(), code, call, written), command)
 	requireEqual(t, "writes to the overlay", len(written.values), 1)
 }

@@ -2,8 +2,6 @@ package contract
 
 import (
 	"context"
-	"errors"
-	"maps"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
@@ -11,36 +9,6 @@ import (
 
 	"github.com/phalanx-network/phalanx/enclave/contract/internal/asm"
 )
-
-// memoryStorage is a Storage of plain maps.
-type memoryStorage struct {
-	values   map[string][]byte
-	balances map[[32]byte]uint128.Uint128
-}
-
-func newStorage() *memoryStorage {
-	return &memoryStorage{map[string][]byte{}, map[[32]byte]uint128.Uint128{}}
-}
-
-func (s *memoryStorage) Get(key []byte) ([]byte, bool) { v, ok := s.values[string(key)]; return v, ok }
-func (s *memoryStorage) Set(key, value []byte)         { s.values[string(key)] = value }
-func (s *memoryStorage) Delete(key []byte)             { delete(s.values, string(key)) }
-func (s *memoryStorage) Balance(a [32]byte) uint128.Uint128 {
-	return s.balances[a]
-}
-
-func (s *memoryStorage) Transfer(from, to [32]byte, amount uint128.Uint128) error {
-	if s.balances[from].Cmp(amount) < 0 {
-		return errors.New("balance too low")
-	}
-	s.balances[from] = s.balances[from].Sub(amount)
-	s.balances[to] = s.balances[to].Add(amount)
-	return nil
-}
-
-func (s *memoryStorage) clone() *memoryStorage {
-	return &memoryStorage{maps.Clone(s.values), maps.Clone(s.balances)}
-}
 
 // engines are the two of wazero; results must agree on both.
 var engines = []struct {
@@ -74,7 +42,7 @@ func prepare(t testing.TB, e *Engine, code []byte) *Module {
 func sampleCall(gas uint64) Call {
 	c := Call{GasLimit: gas, Height: 77, TimeMillis: 1_700_000_000_123, Value: uint128.From64(5)}
 	for i := range 32 {
-		c.Contract[i], c.Caller[i], c.CodeHash[i], c.Seed[i] = 0xc0, byte(i), 0xcd, byte(0x80+i)
+		c.Contract[i], c.Caller[i], c.Seed[i] = 0xc0, byte(i), byte(0x80+i)
 	}
 	return c
 }

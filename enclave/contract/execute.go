@@ -4,31 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/sys"
+	"lukechampine.com/uint128"
 
 	"github.com/phalanx-network/phalanx/enclave/contract/instrument"
 )
 
-// execution is the state of one call; host functions find it in their context.
+// execution is one call of a contract in its tree; host functions find it in their context.
 type execution struct {
-	call    *Call
-	storage Storage
-	limits  *Limits
-	memory  api.Memory
-	gas     api.MutableGlobal
+	t      *tree
+	limits *Limits
 
-	ended      bool // a host function ended the call, with:
-	status     Status
-	reason     string
-	output     []byte
-	events     []Event
-	eventBytes int
-	debug      []byte
-	key        []byte // buffer of the storage key being looked up
+	account    [32]byte // whose storage and money the code acts on
+	caller     [32]byte
+	value      uint128.Uint128
+	input      []byte
+	spent      bool // the input was handed on to another contract
+	deploy     bool // runs the constructor
+	delegated  bool // runs other code than the account's own
+	readOnly   bool // may not change anything
+	reentrable bool // may be called again while it waits for the contract that it calls
+
+	memory api.Memory
+	gas    api.MutableGlobal
+	stack  api.MutableGlobal
+	host   *hostFunction // that runs
+	key    []byte        // buffer of the storage key being looked up
+
+	ended  bool // a host function ended the call, with:
+	status Status
+	reason string
+	output []byte
 }
 
 type executionKey struct{}
@@ -59,13 +70,29 @@ func (x *execution) end(s Status, format string, args ...any) {
 	panic(exit)
 }
 
+// fail gives the whole call tree up for a fault of the host.
+func (x *execution) fail(err error) {
+	if x.t.fault == nil {
+		x.t.fault = err
+	}
+	panic(exit)
+}
+
 // charge takes gas and ends the call when it is overdrawn, also by what instrumented code has lazily taken before.
 func (x *execution) charge(gas uint64) {
-	left := int64(x.gas.Get()) - int64(gas)
+	left := int64(x.gas.Get()) - int64(min(gas, math.MaxInt64))
 	x.gas.Set(uint64(left))
 	if left < 0 {
 		x.end(OutOfGas, "")
 	}
+}
+
+// result is how one call of a contract ended.
+type result struct {
+	status Status
+	reason string
+	output []byte
+	left   uint64 // of the gas
 }
 
 // Execute runs a call. Whatever the contract does is in the Outcome; an error is a fault of the host (or of Storage),
@@ -81,38 +108,93 @@ func (e *Engine) Execute(ctx context.Context, m *Module, call Call, storage Stor
 		return Outcome{Status: LimitExceeded, Reason: fmt.Sprintf("input of %d bytes exceeds %d", len(call.Input),
 			e.limits.InputBytes)}, nil
 	}
-	start := startGas(m.info, len(call.Input))
-	if start > call.GasLimit {
-		return Outcome{Status: OutOfGas, GasUsed: call.GasLimit}, nil
+	t := &tree{
+		engine: e, ctx: ctx, call: &call, storage: storage, limits: &e.limits,
+		memory: budget{uint64(e.limits.TreeBytes)}, transient: transient{left: e.limits.TransientBytes},
 	}
-	if err := e.acquire(ctx, m); err != nil {
+	x := &execution{
+		account: call.Contract, caller: call.Caller, value: call.Value, input: call.Input, deploy: call.Deploy,
+	}
+	r, err := t.run(x, m, call.GasLimit)
+	if err != nil {
 		return Outcome{}, err
 	}
-	x := &execution{call: &call, storage: storage, limits: &e.limits}
-	out, err := e.run(&callContext{ctx, x}, m, call.GasLimit-start)
-	return out, errors.Join(err, e.release(ctx, m))
+	if r.status == Done {
+		if err := t.settle(); err != nil {
+			return Outcome{}, fmt.Errorf("money of a terminated contract: %w", err)
+		}
+		if _, alive := storage.CodeHash(call.Contract); call.Deploy && !alive {
+			r.status, r.reason = Trapped, "contract ended its own existence in its constructor"
+		}
+	}
+	return t.outcome(r), nil
 }
 
-// run executes x in a fresh instance of m.
-func (e *Engine) run(ctx *callContext, m *Module, gas uint64) (out Outcome, err error) {
-	x := ctx.x
-	memory := &lease{pool: e.pool}
+// outcome puts together what the tree left behind.
+func (t *tree) outcome(r result) Outcome {
+	out := Outcome{
+		Status: r.status, GasUsed: t.call.GasLimit - r.left, Debug: t.debug, Logs: t.logs, Dropped: t.dropped,
+		Reason: r.reason,
+	}
+	switch r.status {
+	case Done:
+		out.Output, out.Events, out.Created, out.AfterCommit = r.output, t.events, t.alive(), t.after
+	case Reverted:
+		out.Output = r.output
+	}
+	return out
+}
+
+// run executes x with a module as the innermost call of the tree. An error is a fault of the host.
+func (t *tree) run(x *execution, m *Module, gas uint64) (result, error) {
+	start := startGas(m.info, len(x.input))
+	if start > gas {
+		return result{status: OutOfGas}, nil
+	}
+	least := uint64(m.info.MinPages) * instrument.PageBytes
+	if least > t.memory.left {
+		return result{status: LimitExceeded, reason: "the calls under way use too much memory", left: gas - start}, nil
+	}
+	if err := t.engine.acquire(t.ctx, m); err != nil {
+		return result{}, err
+	}
+	x.t, x.limits, x.reentrable = t, t.limits, true
+	stack := uint64(0)
+	if n := len(t.frames); n > 0 {
+		stack = t.frames[n-1].stack.Get()
+	}
+	t.frames = append(t.frames, x)
+	r, err := x.run(m, gas-start, stack)
+	t.frames = t.frames[:len(t.frames)-1]
+	if t.fault != nil {
+		err = t.fault
+	}
+	return r, errors.Join(err, t.engine.release(t.ctx, m))
+}
+
+// run executes x in a fresh instance of m, whose stack begins where the caller's ends.
+func (x *execution) run(m *Module, gas, stack uint64) (r result, err error) {
+	t := x.t
+	ctx := &callContext{t.ctx, x}
+	memory := &lease{pool: t.engine.pool, budget: &t.memory}
 	defer memory.Free()
-	instance, err := e.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, memory), m.compiled, e.instance)
+	instance, err := t.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, memory), m.compiled,
+		t.engine.instance)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("instantiate contract: %w", err)
+		return result{}, fmt.Errorf("instantiate contract: %w", err)
 	}
 	defer func() { err = errors.Join(err, instance.Close(ctx)) }()
 	x.memory = instance.Memory()
 	x.gas = instance.ExportedGlobal(instrument.GasExport).(api.MutableGlobal)
 	x.gas.Set(gas)
+	x.stack = instance.ExportedGlobal(instrument.StackExport).(api.MutableGlobal)
+	x.stack.Set(stack)
 	entry := instrument.CallExport
-	if x.call.Deploy {
+	if x.deploy {
 		entry = instrument.DeployExport
 	}
 	fault := instance.ExportedFunction(entry).CallWithStack(ctx, nil)
-	stack := uint32(instance.ExportedGlobal(instrument.StackExport).Get())
-	return x.outcome(fault, stack)
+	return x.result(fault)
 }
 
 // traps names wazero's traps by the text of the innermost error, for their values are internal to it.
@@ -126,8 +208,8 @@ var traps = map[string]Status{
 	"indirect call type mismatch":   BadIndirectCall,
 }
 
-// outcome judges how the call ended.
-func (x *execution) outcome(fault error, stack uint32) (Outcome, error) {
+// result judges how the call ended.
+func (x *execution) result(fault error) (result, error) {
 	gas := int64(x.gas.Get())
 	status := Done
 	switch {
@@ -139,22 +221,19 @@ func (x *execution) outcome(fault error, stack uint32) (Outcome, error) {
 		switch {
 		case gas < 0:
 			status = OutOfGas
-		case stack > x.limits.Module.StackSlots:
+		case uint32(x.stack.Get()) > x.limits.Module.StackSlots:
 			status = DepthExceeded
 		case fault != nil:
 			status = trapOf(fault)
 		}
 	default:
-		return Outcome{}, fmt.Errorf("contract engine fault: %w", fault)
+		return result{}, fmt.Errorf("contract engine fault: %w", fault)
 	}
-	out := Outcome{Status: status, GasUsed: x.call.GasLimit - uint64(max(gas, 0)), Debug: x.debug, Reason: x.reason}
-	switch status {
-	case Done:
-		out.Output, out.Events = x.output, x.events
-	case Reverted:
-		out.Output = x.output
+	r := result{status: status, reason: x.reason, left: uint64(max(gas, 0))}
+	if status == Done || status == Reverted {
+		r.output = x.output
 	}
-	return out, nil
+	return r, nil
 }
 
 // trapOf gives the status of a WebAssembly trap, or Done if err is anything else. wazero puts a prefix before traps

@@ -9,111 +9,87 @@ import (
 	"github.com/phalanx-network/phalanx/enclave/contract/instrument"
 )
 
-// sentinel is what functions that give a size give for "there is none".
+// sentinel is what functions that give a size give for "there is none", and what stands for a pointer to nothing where
+// a function allows that.
 const sentinel = ^uint32(0)
 
-// Return codes of pallet-contracts that this engine gives.
+// Return codes of pallet-contracts. The missing ones are never given.
 const (
-	codeSuccess        = 0
-	codeKeyNotFound    = 3
-	codeTransferFailed = 5
+	codeSuccess             = 0
+	codeCalleeTrapped       = 1
+	codeCalleeReverted      = 2
+	codeKeyNotFound         = 3
+	codeTransferFailed      = 5
+	codeCodeNotFound        = 7
+	codeNotCallable         = 8
+	codeCallRuntimeFailed   = 10
+	codeEcdsaRecoveryFailed = 11
+	codeSr25519VerifyFailed = 12
+	codeXcmExecutionFailed  = 13
+	codeXcmSendFailed       = 14
 )
 
-// hostFunction is one function that contracts may import. run gets the parameters, of which every u32 is taken by
-// converting, and gives the result if there is one.
-type hostFunction struct {
-	module, name string
-	params       string // i for i32, l for i64
-	result       bool   // an i32
-	alias        bool   // also offered as "seal_" + name
-	run          func(x *execution, a []uint64) uint32
-}
-
-// hostFunctions is the whole host interface, in the versions that pallet-contracts has released.
-var hostFunctions = []hostFunction{
-	{"seal0", "set_storage", "iii", false, true, (*execution).setStorage0},
-	{"seal1", "set_storage", "iii", true, true, (*execution).setStorage0},
-	{"seal2", "set_storage", "iiii", true, false, (*execution).setStorage},
-	{"seal0", "clear_storage", "i", false, true, (*execution).clearStorage0},
-	{"seal1", "clear_storage", "ii", true, false, (*execution).clearStorage},
-	{"seal0", "get_storage", "iii", true, true, (*execution).getStorage0},
-	{"seal1", "get_storage", "iiii", true, false, (*execution).getStorage},
-	{"seal0", "contains_storage", "i", true, true, (*execution).containsStorage0},
-	{"seal1", "contains_storage", "ii", true, false, (*execution).containsStorage},
-	{"seal0", "take_storage", "iiii", true, false, (*execution).takeStorage},
-
-	{"seal0", "input", "ii", false, true, (*execution).inputData},
-	{"seal0", "seal_return", "iii", false, false, (*execution).sealReturn},
-	{"seal0", "caller", "ii", false, true, (*execution).caller},
-	{"seal0", "address", "ii", false, true, (*execution).address},
-	{"seal0", "balance", "ii", false, true, (*execution).balance},
-	{"seal0", "value_transferred", "ii", false, true, (*execution).valueTransferred},
-	{"seal0", "minimum_balance", "ii", false, true, (*execution).minimumBalance},
-	{"seal0", "now", "ii", false, true, (*execution).now},
-	{"seal0", "block_number", "ii", false, true, (*execution).blockNumber},
-	{"seal0", "gas_left", "ii", false, true, (*execution).gasLeft},
-	{"seal0", "weight_to_fee", "lii", false, true, (*execution).weightToFee},
-	{"seal0", "gas_price", "lii", false, true, (*execution).weightToFee}, // its name before weights
-	{"seal0", "own_code_hash", "ii", false, true, (*execution).ownCodeHash},
-	{"seal0", "code_hash", "iii", true, true, (*execution).codeHash},
-	{"seal0", "is_contract", "i", true, true, (*execution).isContract},
-	{"seal0", "caller_is_origin", "", true, true, (*execution).callerIsOrigin},
-	{"seal0", "caller_is_root", "", true, false, (*execution).callerIsRoot},
-	{"seal0", "random", "iiii", false, true, (*execution).random0},
-	{"seal1", "random", "iiii", false, true, (*execution).random1},
-	{"seal0", "transfer", "iiii", true, true, (*execution).transfer},
-	{"seal0", "deposit_event", "iiii", false, true, (*execution).depositEvent},
-	{"seal0", "debug_message", "ii", true, true, (*execution).debugMessage},
-
-	{"seal0", "hash_sha2_256", "iii", false, true, (*execution).hashSha256},
-	{"seal0", "hash_keccak_256", "iii", false, true, (*execution).hashKeccak256},
-	{"seal0", "hash_blake2_256", "iii", false, true, (*execution).hashBlake256},
-	{"seal0", "hash_blake2_128", "iii", false, true, (*execution).hashBlake128},
-}
+// hostName is where a function may be imported from.
+type hostName struct{ module, name string }
 
 // names gives the names under which h is offered.
-func (h *hostFunction) names() []string {
-	if h.alias {
-		return []string{h.name, "seal_" + h.name}
+func (h *hostFunction) names() []hostName {
+	names := []hostName{{h.module, h.name}}
+	if h.flags&aliased != 0 {
+		names = append(names, hostName{h.module, "seal_" + h.name})
 	}
-	return []string{h.name}
+	if h.flags&unstable != 0 {
+		names = append(names, hostName{unstableModule, h.name}, hostName{unstableModule, "seal_" + h.name})
+	}
+	return names
+}
+
+// offered lists every name with its function. Where two versions share a name in the module of functions that are not
+// final, the first of the table has it: the other was final already when the first came.
+func offered() map[hostName]*hostFunction {
+	all := make(map[hostName]*hostFunction)
+	for i := range hostFunctions {
+		for _, name := range hostFunctions[i].names() {
+			if _, taken := all[name]; !taken {
+				all[name] = &hostFunctions[i]
+			}
+		}
+	}
+	return all
 }
 
 // hostSignatures is the host interface as the validator wants it.
 func hostSignatures() map[instrument.Import]instrument.Signature {
-	offered := make(map[instrument.Import]instrument.Signature)
-	for i := range hostFunctions {
-		h := &hostFunctions[i]
+	signatures := make(map[instrument.Import]instrument.Signature)
+	for name, h := range offered() {
 		var sig instrument.Signature
 		for _, p := range h.params {
-			t := instrument.I32
-			if p == 'l' {
-				t = instrument.I64
-			}
-			sig.Params = append(sig.Params, t)
+			sig.Params = append(sig.Params, letters[byte(p)])
 		}
-		if h.result {
-			sig.Result = instrument.I32
+		if h.result != 0 {
+			sig.Result = letters[h.result]
 		}
-		for _, name := range h.names() {
-			offered[instrument.Import{Module: h.module, Name: name}] = sig
-		}
+		signatures[instrument.Import{Module: name.module, Name: name.name}] = sig
 	}
-	return offered
+	return signatures
 }
+
+// letters are the types in the table. The validator's and wazero's codes are WebAssembly's own.
+var letters = map[byte]instrument.ValueType{'i': instrument.I32, 'l': instrument.I64}
 
 // offerHost makes the host functions importable.
 func (e *Engine) offerHost(ctx context.Context) error {
-	for _, module := range []string{"seal0", "seal1", "seal2"} {
+	all := offered()
+	modules := map[string]bool{}
+	for name := range all {
+		modules[name.module] = true
+	}
+	for module := range modules {
 		builder := e.runtime.NewHostModuleBuilder(module)
-		for i := range hostFunctions {
-			h := &hostFunctions[i]
-			if h.module != module {
-				continue
-			}
-			params, results := h.valueTypes()
-			for _, name := range h.names() {
-				builder.NewFunctionBuilder().WithGoFunction(h, params, results).Export(name)
+		for name, h := range all {
+			if name.module == module {
+				params, results := h.valueTypes()
+				builder.NewFunctionBuilder().WithGoFunction(h, params, results).Export(name.name)
 			}
 		}
 		if _, err := builder.Instantiate(ctx); err != nil {
@@ -125,30 +101,35 @@ func (e *Engine) offerHost(ctx context.Context) error {
 
 func (h *hostFunction) valueTypes() (params, results []api.ValueType) {
 	for _, p := range h.params {
-		t := api.ValueTypeI32
-		if p == 'l' {
-			t = api.ValueTypeI64
-		}
-		params = append(params, t)
+		params = append(params, api.ValueType(letters[byte(p)]))
 	}
-	if h.result {
-		results = []api.ValueType{api.ValueTypeI32}
+	if h.result != 0 {
+		results = []api.ValueType{api.ValueType(letters[h.result])}
 	}
 	return params, results
 }
 
 // Call implements wazero's [api.GoFunction].
 func (h *hostFunction) Call(ctx context.Context, stack []uint64) {
-	r := h.run(ctx.Value(executionKey{}).(*execution), stack)
-	if h.result {
-		stack[0] = uint64(r)
+	x := ctx.Value(executionKey{}).(*execution)
+	x.host = h
+	if x.t.call.Trace != nil {
+		x.t.call.Trace(x.account, h.module+"."+h.name)
+	}
+	if h.flags&mutating != 0 && x.readOnly {
+		x.end(Trapped, "%s in a call that may not change anything", h.name)
+	}
+	x.charge(h.price.base)
+	r := h.run(x, stack)
+	if h.result != 0 {
+		stack[0] = r
 	}
 }
 
-// pay charges for a call that handles n bytes.
-func (x *execution) pay(p price, n uint32) { x.charge(p.base + p.byte*uint64(n)) }
+// pay charges for n bytes that the running function reads or writes.
+func (x *execution) pay(n uint32) { x.charge(x.host.price.byte * uint64(n)) }
 
-// view gives n bytes of the contract's memory, valid until the host function returns.
+// view gives n bytes of the contract's memory, valid until the host function returns or calls a contract.
 func (x *execution) view(ptr, n uint32) []byte {
 	b, ok := x.memory.Read(ptr, n)
 	if !ok {
@@ -157,7 +138,7 @@ func (x *execution) view(ptr, n uint32) []byte {
 	return b
 }
 
-// read copies n bytes of the contract's memory.
+// read copies n bytes of the contract's memory; it never gives nil.
 func (x *execution) read(ptr, n uint32) []byte { return append([]byte{}, x.view(ptr, n)...) }
 
 func (x *execution) write(ptr uint32, b []byte) {
@@ -177,13 +158,30 @@ func (x *execution) writeOut(ptr, sizePtr uint32, b []byte) {
 	x.write(sizePtr, binary.LittleEndian.AppendUint32(nil, uint32(len(b))))
 }
 
-// fact writes a small value that costs priceRead.
-func (x *execution) fact(a []uint64, b []byte) {
-	x.pay(priceRead, uint32(len(b)))
-	x.writeOut(uint32(a[0]), uint32(a[1]), b)
+// writeOptional is writeOut to a buffer that the contract may do without.
+func (x *execution) writeOptional(ptr, sizePtr uint32, b []byte) {
+	if ptr != sentinel {
+		x.pay(uint32(len(b)))
+		x.writeOut(ptr, sizePtr, b)
+	}
 }
 
-func (x *execution) account(ptr uint32) (account [32]byte) {
+// fact writes a value of a few bytes.
+func (x *execution) fact(a []uint64, b []byte) uint64 {
+	x.pay(uint32(len(b)))
+	x.writeOut(uint32(a[0]), uint32(a[1]), b)
+	return 0
+}
+
+// account reads an account, a contract's id or a code hash.
+func (x *execution) account32(ptr uint32) (account [32]byte) {
 	copy(account[:], x.view(ptr, 32))
 	return account
+}
+
+func boolean(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -42,7 +42,7 @@ func newProbe(data string) *probe {
 func (p *probe) call(module, name string, args ...int32) *probe {
 	code := hostCall(p.m, module, name, args...)[0]
 	for i := range hostFunctions {
-		if h := &hostFunctions[i]; h.module == module && h.name == name && h.result {
+		if h := &hostFunctions[i]; h.module == module && h.name == name && h.result == 'i' {
 			code = asm.Cat(asm.I32(int32(atCode+4*p.n)), code[:len(code)-1], asm.Store(0)) // store instead of drop
 			p.n++
 		}
@@ -146,7 +146,7 @@ func TestStorageFunctions(t *testing.T) {
 		call("seal0", "get_storage", atKey, atOut, atSize).            // key not found
 		call("seal0", "set_storage", atKey, atText, 5).                //
 		call("seal1", "set_storage", atKey, atText, 2).                // replaces 5 bytes
-		call("seal2", "set_storage", atKey, 32, atText, 4).            // replaces 2, one key space
+		call("seal2", "set_storage", atKey, 32, atText, 4).            // replaces none: a key space of its own
 		call("seal2", "set_storage", atKey, 7, atText, 3).             // replaces none
 		call("seal2", "set_storage", atKey, 0, atText, 0).             // the empty key, an empty value
 		call("seal1", "contains_storage", atKey, 7).                   // 3
@@ -156,17 +156,18 @@ func TestStorageFunctions(t *testing.T) {
 		call("seal0", "take_storage", atKey, 7, atOut+8, atSize). // not found
 		call("seal1", "clear_storage", atKey, 0).                 // had 0 bytes
 		call("seal1", "clear_storage", atKey, 0).                 // none
-		call("seal0", "contains_storage", atKey)                  // 4
+		call("seal0", "contains_storage", atKey)                  // 2
 	out := p.run(t, sampleCall(plenty), storage, atCode, 4*int32(p.n))
 	var got []int32
 	for b := out.Output; len(b) > 0; b = b[4:] {
 		got = append(got, int32(uint32(b[0])|uint32(b[1])<<8|uint32(b[2])<<16|uint32(b[3])<<24))
 	}
-	requireEqual(t, "results", got, []int32{-1, 3, 5, 2, -1, -1, 3, 0, 0, 0, 3, 0, -1, 4})
-	requireEqual(t, "storage", storage.values, map[string][]byte{"01234567890123456789012345678901": []byte("hell")})
+	requireEqual(t, "results", got, []int32{-1, 3, 5, -1, -1, -1, 3, 0, 0, 0, 3, 0, -1, 2})
+	requireEqual(t, "storage", storage.stored(sampleCall(0).Contract), map[string]string{
+		"f01234567890123456789012345678901": "he", "v01234567890123456789012345678901": "hell"})
 
 	storage = newStorage()
-	storage.Set([]byte("0123456"), []byte("value"))
+	storage.Set(sampleCall(0).Contract, []byte("v0123456"), []byte("value"))
 	p = newProbe("").call("seal1", "get_storage", atKey, 7, atOut, atSize)
 	requireEqual(t, "value", string(p.run(t, sampleCall(plenty), storage, atOut, 5).Output), "value")
 }
@@ -177,13 +178,13 @@ func TestShortBuffer(t *testing.T) {
 		module := map[string]string{"get_storage": "seal1", "take_storage": "seal0"}[name]
 		for size, want := range map[byte]Status{4: Trapped, 5: Done} {
 			storage := newStorage()
-			storage.Set([]byte("0123456"), []byte("value"))
+			storage.Set(sampleCall(0).Contract, []byte("v0123456"), []byte("value"))
 			p := newProbe(string([]byte{size, 0, 0, 0})).call(module, name, args...)
 			f := p.m.Func("", "", "", p.code...)
 			p.m.Entry(f, f)
 			out := runBoth(t, DefaultLimits(), p.m.Bytes(), sampleCall(plenty), storage)
 			requireEqual(t, name, out.Status, want)
-			if _, kept := storage.Get([]byte("0123456")); kept != (want == Trapped || name == "get_storage") {
+			if _, kept := storage.Get(sampleCall(0).Contract, []byte("v0123456")); kept != (want == Trapped || name == "get_storage") {
 				t.Fatalf("%s with %d bytes: value kept %v", name, size, kept)
 			}
 		}
@@ -211,8 +212,8 @@ func TestEvents(t *testing.T) {
 		call("seal0", "deposit_event", 0, 0, atText, 0)
 	out := p.run(t, sampleCall(plenty), newStorage(), 0, 0)
 	requireEqual(t, "events", out.Events, []Event{
-		{Topics: [][]byte{[]byte(topics[:32]), []byte(topics[32:])}, Data: []byte("hello")},
-		{Data: []byte{}},
+		{Contract: sampleCall(0).Contract, Topics: [][]byte{[]byte(topics[:32]), []byte(topics[32:])}, Data: []byte("hello")},
+		{Contract: sampleCall(0).Contract, Data: []byte{}},
 	})
 	bad := map[string]Status{
 		"\x14": LimitExceeded, // five topics
@@ -245,14 +246,8 @@ func TestDebugMessages(t *testing.T) {
 	p = newProbe("\xff").call("seal0", "debug_message", 128, 1)
 	f = p.m.Func("", "", "", p.code...)
 	p.m.Entry(f, f)
-	requireEqual(t, "not UTF-8", run(t, p.m.Bytes(), newStorage()).Status, Trapped)
-}
-
-// directory is a Storage that knows one other contract.
-type directory struct{ *memoryStorage }
-
-func (directory) CodeHash(account [32]byte) ([32]byte, bool) {
-	return [32]byte{7}, account == [32]byte([]byte("01234567890123456789012345678901"))
+	out = run(t, p.m.Bytes(), newStorage())
+	requireEqual(t, "not UTF-8", []any{out.Status, len(out.Debug)}, []any{Done, 0})
 }
 
 func TestContractDirectory(t *testing.T) {
@@ -272,14 +267,11 @@ func TestContractDirectory(t *testing.T) {
 		{128, []byte{1, 0, 0, 0, 0, 0, 0, 0, 0xcd, 0xcd, 0xcd, 0xcd}}, // the contract itself
 		{atOut, []byte{0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0}},
 	} {
-		for _, kind := range engines {
-			e := startEngine(t, DefaultLimits(), kind.config())
-			out, err := e.Execute(t.Context(), prepare(t, e, build(c.ptr)), sampleCall(plenty), directory{newStorage()})
-			if err != nil || out.Status != Done {
-				t.Fatal(out, err)
-			}
-			requireEqual(t, "answer", out.Output, c.want)
-		}
+		storage := newStorage()
+		storage.contracts[[32]byte([]byte("01234567890123456789012345678901"))] = [32]byte{7}
+		out := run(t, build(c.ptr), storage)
+		requireEqual(t, "status", out.Status, Done)
+		requireEqual(t, "answer", out.Output, c.want)
 	}
 }
 
@@ -312,10 +304,10 @@ func TestAliases(t *testing.T) {
 		for k, name := range h.names() {
 			code := asm.Contract("", func(m *asm.Module) [][]byte {
 				result, drop := "", []byte{}
-				if h.result {
-					result, drop = "i", asm.Drop
+				if h.result != 0 {
+					result, drop = string(h.result), asm.Drop
 				}
-				f := m.Import(h.module, name, h.params, result)
+				f := m.Import(name.module, name.name, h.params, result)
 				var args []byte
 				for _, p := range h.params {
 					args = append(args, map[rune][]byte{'i': asm.I32(0), 'l': asm.I64(0)}[p]...)
@@ -326,7 +318,7 @@ func TestAliases(t *testing.T) {
 			if k == 0 {
 				first = out
 			}
-			requireEqual(t, name, out, first)
+			requireEqual(t, name.module+" "+name.name, out, first)
 		}
 	}
 }

@@ -63,9 +63,10 @@ func (p *pool) give(slab []byte, used int) {
 // lease is the memory of one call. It is the allocator that wazero asks and the memory that it gets; Free may be
 // called again and again.
 type lease struct {
-	pool *pool
-	slab []byte
-	used int
+	pool   *pool
+	budget *budget // of the call tree; memory.grow gives -1 where it is used up
+	slab   []byte
+	used   int
 }
 
 // Allocate implements [experimental.MemoryAllocator].
@@ -78,10 +79,15 @@ func (l *lease) Reallocate(size uint64) []byte {
 	if class >= len(l.pool.free) {
 		return nil
 	}
+	if more := size - min(size, uint64(l.used)); !l.budget.take(more) {
+		return nil
+	}
 	if l.slab == nil || size > uint64(len(l.slab)) {
 		slab := l.pool.take(class)
 		copy(slab, l.slab[:l.used])
-		l.Free()
+		if l.slab != nil {
+			l.pool.give(l.slab, l.used)
+		}
 		l.slab = slab
 	}
 	l.used = max(l.used, int(size))
@@ -94,5 +100,6 @@ func (l *lease) Free() {
 		return
 	}
 	l.pool.give(l.slab, l.used)
+	l.budget.give(uint64(l.used))
 	l.slab, l.used = nil, 0
 }

@@ -17,6 +17,7 @@ var (
 
 	priceRead     = price{300, 1} // facts about the call: input, caller, address, now, …
 	priceReturn   = price{300, 1}
+	priceLookup   = price{3_000, 1} // of a contract
 	priceBalance  = price{2_000, 1}
 	priceTransfer = price{6_000, 0}
 
@@ -24,6 +25,17 @@ var (
 	priceContains = price{3_000, 2}
 	priceSet      = price{6_000, 24} // key and value
 	priceDelete   = price{5_000, 2}
+	priceTake     = price{8_000, 4}
+
+	priceTransientGet = price{600, 2} // key, and the value that is found
+	priceTransientSet = price{1_200, 4}
+
+	priceCall        = price{8_000, 1}  // input and output; what the callee needs is its own
+	priceInstantiate = price{30_000, 2} // input, output and salt
+	priceMoney       = uint64(6_000)    // value sent with either
+	priceTerminate   = price{20_000, 0}
+	priceSetCode     = price{12_000, 0}
+	priceExtension   = price{500, 1} // input and output; what the function needs is the extension's to charge
 
 	priceEvent      = price{2_000, 16}
 	priceTopic      = uint64(1_000)
@@ -32,7 +44,9 @@ var (
 	priceKeccak256  = price{1_600, 12}
 	priceBlake2     = price{1_000, 5}
 	priceRandom     = price{1_500, 5}
-	priceIsContract = price{3_000, 0}
+	priceEcdsa      = price{500_000, 0}
+	priceEthAddress = price{60_000, 0}
+	priceSr25519    = price{250_000, 8}
 )
 
 // startGas is the price of a fresh instance of a module.
