@@ -355,6 +355,22 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+func TestTypesForPeople(t *testing.T) {
+	var got []string
+	for _, d := range load(t, "testdata/everything.json").Types() {
+		got = append(got, d.Text)
+	}
+	same(t, "types", got, []string{
+		"struct Hash([u8; 32])",
+		"enum Error { NotOwner, TooLow(u128), Two(u8, String), Named { least: u64, final: bool } }",
+		"struct Empty",
+		"struct Pair(u8, String)",
+		"struct Named { who: AccountId, when: Option<u32>, what: Vec<u8> }",
+		"struct Wrapped(u128)",
+		"enum Tree { Leaf(u8), Node(Vec<Tree>) }",
+	})
+}
+
 func TestSignatures(t *testing.T) {
 	c := load(t, "testdata/everything.json")
 	want := map[string]string{

@@ -127,11 +127,7 @@ func (c *Contract) parseMessage(in *messageJSON) (*Message, error) {
 	if err := c.types.check(*m.returns); err != nil {
 		return nil, fmt.Errorf("return type: %v", err)
 	}
-	result := *m.returns
-	if inner, wrapped := c.types.langResult(result); wrapped {
-		result = inner
-	}
-	m.Returns = c.types.name(result)
+	m.Returns = c.types.name(c.types.unwrapped(*m.returns))
 	return m, nil
 }
 
