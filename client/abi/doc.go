@@ -2,11 +2,11 @@
 // metadata that cargo-contract writes) it encodes calls and decodes what comes back.
 //
 // Start with [Parse]; then [Contract.Message] or [Contract.Constructor], [Contract.EncodeCall], and
-// [Contract.DecodeOutput] and [Contract.DecodeEvent]. Metadata of versions 1 to 5 (ink! 3.0-rc6 to 5) is read. What
+// [Contract.DecodeOutput] and [Contract.DecodeEvent]. Metadata of versions 1 to 5 (ink! 3.0-rc5 to 5) is read. What
 // differs between them:
 //
 //	version  ink!        where it lies      labels            outputs                     events are told by
-//	1        3.0-rc6     under "V1"         "name", an array  bare                        the first byte of the data
+//	1        3.0-rc5, 6  under "V1"         "name", an array  bare; constructors no type  the first byte of the data
 //	2, 3     3.0 to 3.4  under "V2", "V3"   text              bare; constructors no type  the first byte of the data
 //	4        4           "version": "4"     text              Result<T, LangError>        the first byte of the data
 //	5        5           "version": 5       text              Result<T, LangError>        the first topic, their signature

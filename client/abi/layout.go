@@ -79,7 +79,7 @@ func (l *labelled) label() string {
 	return string(l.Name)
 }
 
-// labelJSON is a label: a string, or, in versions 1 and 2, the trait's and the message's names as an array.
+// labelJSON is a label: a string, or, in version 1, the trait's and the message's names as an array.
 type labelJSON string
 
 // UnmarshalJSON reads both forms; an array becomes Trait::message.
