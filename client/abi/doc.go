@@ -31,15 +31,16 @@
 //
 // Encoding accepts a little more: numbers and strings of digits alike for every integer, "0x…" for unsigned integers,
 // bytes as an array of numbers, an account as 0x-hex of 32 bytes or as an address of any SS58 prefix, {"Some": …} for an
-// Option whose T is not itself an object, pairs for any map. No number passes through a float. Compact of
-// what is no unsigned integer is refused by name.
+// Option whose T is not itself an object, pairs for any map. No number passes through a float. Compact of what is no
+// unsigned integer is refused by name.
 //
 // # What is promised
 //
 // The file and the bytes may come from an enemy. Sizes, counts and depths are bounded before memory is reserved, types may
 // be cyclic, decoding is canonical (what is decoded encodes to the same bytes) and takes all bytes or fails. Nothing
-// here panics. Errors name the argument, the value inside it and the type it should have, and never hold an argument's
-// content, which may be secret. Names are printable text: what a file calls things cannot steer a terminal.
+// here panics. Errors name the argument, the way to the value inside it and the type that is expected. They never hold a
+// value, a text or the key of a map, which may be secret; of an enum the way names the variant. Names are printable text:
+// what a file calls things cannot steer a terminal.
 package abi
 
 import (
