@@ -28,6 +28,7 @@ type Engine struct {
 	runtime  wazero.Runtime
 	instance wazero.ModuleConfig
 	pool     *pool
+	stage    *stage // nil where compiled code is not kept
 
 	running sync.RWMutex // held for reading by every operation, for writing by Close
 	closed  bool         // under running
@@ -43,7 +44,8 @@ type Engine struct {
 type Module struct {
 	hash  [32]byte
 	info  instrument.Info
-	bytes []byte // instrumented code
+	bytes []byte        // instrumented code
+	store CompiledStore // nil where compiled code is not kept
 
 	compiling sync.Mutex // held while compiling
 	compiled  wazero.CompiledModule
@@ -56,10 +58,26 @@ func (m *Module) CodeHash() [32]byte { return m.hash }
 
 // NewEngine makes an engine on wazero's compiler, or its interpreter where the compiler does not exist.
 func NewEngine(ctx context.Context, limits Limits) (*Engine, error) {
-	return newEngine(ctx, limits, wazero.NewRuntimeConfig())
+	return newEngine(ctx, limits, wazero.NewRuntimeConfig(), "")
 }
 
-func newEngine(ctx context.Context, limits Limits, config wazero.RuntimeConfig) (*Engine, error) {
+// NewKeepingEngine makes an engine that can keep compiled code in a [CompiledStore]. For that it needs a directory on a
+// file system in the enclave's memory, such as /dev/shm; where dir is elsewhere, nothing is kept ([Engine.Keeps]).
+func NewKeepingEngine(ctx context.Context, limits Limits, dir string) (*Engine, error) {
+	return newEngine(ctx, limits, wazero.NewRuntimeConfig(), dir)
+}
+
+// Keeps reports whether compiled code is kept in the stores that the engine is given.
+func (e *Engine) Keeps() bool { return e.stage != nil }
+
+func newEngine(ctx context.Context, limits Limits, config wazero.RuntimeConfig, dir string) (*Engine, error) {
+	stage, err := newStage(dir)
+	if err != nil {
+		return nil, fmt.Errorf("stage for compiled code: %w", err)
+	}
+	if stage != nil {
+		config = config.WithCompilationCache(stage.cache)
+	}
 	config = config.WithMemoryLimitPages(limits.Module.MaxPages).WithDebugInfoEnabled(false)
 	e := &Engine{
 		limits:   limits,
@@ -67,11 +85,12 @@ func newEngine(ctx context.Context, limits Limits, config wazero.RuntimeConfig) 
 		runtime:  wazero.NewRuntimeWithConfig(ctx, config),
 		instance: wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(noRandomness{}),
 		pool:     newPool(limits.Module.MaxPages, limits.PoolBytes),
+		stage:    stage,
 		entries:  make(map[[32]byte]*list.Element),
 		order:    list.New(),
 	}
 	if err := e.offerHost(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("offer host functions: %w", err), e.runtime.Close(ctx))
+		return nil, errors.Join(fmt.Errorf("offer host functions: %w", err), e.runtime.Close(ctx), stage.close(ctx))
 	}
 	return e, nil
 }
@@ -92,7 +111,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		return nil
 	}
 	e.closed = true
-	return e.runtime.Close(ctx)
+	return errors.Join(e.runtime.Close(ctx), e.stage.close(ctx))
 }
 
 // enter begins an operation; the caller ends it with e.running.RUnlock.
@@ -120,14 +139,19 @@ func (e *Engine) Cached(hash [32]byte) (*Module, bool) {
 // Prepare validates, instruments and compiles code, or finds it in the cache. Errors about the code wrap
 // [ErrBadModule]. The work grows with the code, which is bounded; the caller charges for it by size.
 func (e *Engine) Prepare(ctx context.Context, code []byte) (*Module, error) {
+	return e.PrepareWith(ctx, code, nil)
+}
+
+// PrepareWith is [Engine.Prepare] with a store where compiled code is found and kept; it may be nil.
+func (e *Engine) PrepareWith(ctx context.Context, code []byte, store CompiledStore) (*Module, error) {
 	if err := e.enter(); err != nil {
 		return nil, err
 	}
 	defer e.running.RUnlock()
-	return e.prepare(ctx, code)
+	return e.prepare(ctx, code, store)
 }
 
-func (e *Engine) prepare(ctx context.Context, code []byte) (*Module, error) {
+func (e *Engine) prepare(ctx context.Context, code []byte, store CompiledStore) (*Module, error) {
 	if len(code) > e.limits.Module.CodeBytes {
 		return nil, fmt.Errorf("%w: code of %d bytes exceeds %d", ErrBadModule, len(code), e.limits.Module.CodeBytes)
 	}
@@ -139,7 +163,7 @@ func (e *Engine) prepare(ctx context.Context, code []byte) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadModule, err)
 	}
-	m := &Module{hash: hash, info: info, bytes: rewritten}
+	m := &Module{hash: hash, info: info, bytes: rewritten, store: store}
 	if err := e.acquire(ctx, m); err != nil {
 		return nil, err
 	}
@@ -156,7 +180,7 @@ func (e *Engine) load(t *tree, hash [32]byte) (*Module, error) {
 	if m, ok := e.Cached(hash); ok {
 		return m, nil
 	}
-	return e.prepare(t.ctx, t.storage.Code(hash))
+	return e.prepare(t.ctx, t.storage.Code(hash), t.call.Compiled)
 }
 
 // acquire makes sure that m is compiled and stays so until release.
@@ -170,7 +194,7 @@ func (e *Engine) acquire(ctx context.Context, m *Module) error {
 		return nil
 	}
 	// The instrumenting validator is whole, so a refusal here is a disagreement of two validators: a host fault.
-	compiled, err := e.compile(ctx, m.bytes)
+	compiled, err := e.compile(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -182,8 +206,22 @@ func (e *Engine) acquire(ctx context.Context, m *Module) error {
 	return closeAll(ctx, evicted)
 }
 
-// compile turns a panic of the compiler into an error: one contract's code must not stop the others.
-func (e *Engine) compile(ctx context.Context, code []byte) (compiled wazero.CompiledModule, err error) {
+// compile compiles a module, or finds it in its store.
+func (e *Engine) compile(ctx context.Context, m *Module) (compiled wazero.CompiledModule, err error) {
+	do := func() (err error) {
+		compiled, err = e.compileCode(ctx, m.bytes)
+		return err
+	}
+	if e.stage == nil {
+		err = do()
+	} else {
+		err = e.stage.compile(m.store, m.hash, do)
+	}
+	return compiled, err
+}
+
+// compileCode turns a panic of the compiler into an error: one contract's code must not stop the others.
+func (e *Engine) compileCode(ctx context.Context, code []byte) (compiled wazero.CompiledModule, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("compile instrumented module: panic: %v", r)

@@ -18,7 +18,7 @@ var engines = []struct {
 
 func startEngine(t testing.TB, limits Limits, config wazero.RuntimeConfig) *Engine {
 	t.Helper()
-	e, err := newEngine(t.Context(), limits, config)
+	e, err := newEngine(t.Context(), limits, config, "")
 	if err != nil {
 		t.Fatal(err)
 	}
