@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/phalanx-network/phalanx/wire"
 )
@@ -95,6 +96,10 @@ func TestCompiledCodeIsBounded(t *testing.T) {
 	key := bytes.Repeat([]byte{7}, 32)
 	c := keep(t.TempDir(), wire.ClusterID{1}, key)
 	if err := c.Save([32]byte{}, []byte("first")); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(c.path(key, [32]byte{}), old, old); err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(c.dir, "left.compiled.new"), []byte("half"))
