@@ -37,6 +37,8 @@ type Engine struct {
 	entries map[[32]byte]*list.Element // of *Module
 	order   *list.List                 // most recently used first
 	bytes   int                        // instrumented code in entries
+	// idleBytes is the memory of the instances that wait for a call.
+	idleBytes int
 }
 
 // Module is prepared code. It stays valid as long as its Engine is open, also when the cache has dropped its compiled
@@ -49,8 +51,11 @@ type Module struct {
 
 	compiling sync.Mutex // held while compiling
 	compiled  wazero.CompiledModule
-	users     int  // calls that run compiled, under Engine.mu
-	cached    bool // has an entry in the cache, under Engine.mu
+	users     int         // calls that run compiled, under Engine.mu
+	cached    bool        // has an entry in the cache, under Engine.mu
+	idle      []*instance // under Engine.mu
+	imaged    sync.Once
+	image     image // of the memory at the start, once there was an instance
 }
 
 // CodeHash is the BLAKE2b-256 hash of the code as it was given to Prepare.
@@ -247,8 +252,8 @@ func (e *Engine) use(m *Module) bool {
 	return true
 }
 
-// insert puts m into the cache and gives the compiled modules that it displaces and nobody uses. Under e.mu.
-func (e *Engine) insert(m *Module) (evicted []wazero.CompiledModule) {
+// insert puts m into the cache and gives what it displaces and nobody uses, in the order of closing. Under e.mu.
+func (e *Engine) insert(m *Module) (evicted []closer) {
 	if _, taken := e.entries[m.hash]; taken {
 		return nil // m serves its own users and goes with the last
 	}
@@ -260,6 +265,7 @@ func (e *Engine) insert(m *Module) (evicted []wazero.CompiledModule) {
 		delete(e.entries, old.hash)
 		old.cached = false
 		e.bytes -= len(old.bytes)
+		evicted = append(evicted, e.dropIdle(old)...)
 		if old.users == 0 {
 			evicted = append(evicted, old.compiled)
 			old.compiled = nil
@@ -272,7 +278,7 @@ func (e *Engine) insert(m *Module) (evicted []wazero.CompiledModule) {
 func (e *Engine) release(ctx context.Context, m *Module) error {
 	e.mu.Lock()
 	m.users--
-	var idle []wazero.CompiledModule
+	var idle []closer
 	if m.users == 0 && !m.cached {
 		idle = append(idle, m.compiled)
 		m.compiled = nil
@@ -281,9 +287,14 @@ func (e *Engine) release(ctx context.Context, m *Module) error {
 	return closeAll(ctx, idle)
 }
 
-func closeAll(ctx context.Context, compiled []wazero.CompiledModule) error {
+// closer is something that the cache has given up.
+type closer interface {
+	Close(ctx context.Context) error
+}
+
+func closeAll(ctx context.Context, all []closer) error {
 	var errs []error
-	for _, c := range compiled {
+	for _, c := range all {
 		errs = append(errs, c.Close(ctx))
 	}
 	return errors.Join(errs...)
