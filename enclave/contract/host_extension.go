@@ -64,6 +64,19 @@ func (e environment) EventHead() EventHead {
 	return head
 }
 
+func (e environment) Local(key any, make func() any) any {
+	t := e.x.t
+	v, ok := t.locals[key]
+	if !ok {
+		v = make()
+		if t.locals == nil {
+			t.locals = map[any]any{}
+		}
+		t.locals[key] = v
+	}
+	return v
+}
+
 func (e environment) AfterCommit(f func()) {
 	if e.Command() {
 		e.x.t.after = append(e.x.t.after, f)
