@@ -1,0 +1,59 @@
+package contract
+
+import (
+	"context"
+
+	"lukechampine.com/uint128"
+)
+
+// Extension is a set of functions beyond pallet-contracts' that contracts reach through call_chain_extension.
+type Extension interface {
+	// Call runs a function. id is as the contract gave it: the extension in the high 16 bits, the function in the low.
+	// input is only lent. status is what the contract gets back at once, output what is written to its buffer. An
+	// error that is an [*ExtensionError] ends the call of this contract with its status; any other error is a fault of
+	// the host. ctx ends when the caller of Execute gives up, and only functions that a command cannot reach may heed it.
+	Call(ctx context.Context, env ExtensionEnv, id uint32, input []byte) (status uint32, output []byte, err error)
+}
+
+// ExtensionError ends a contract's call.
+type ExtensionError struct {
+	Status Status // Trapped, LimitExceeded or Unsupported
+	Reason string // for people: the same on every machine, never contract data
+}
+
+// Error implements error.
+func (e *ExtensionError) Error() string { return e.Reason }
+
+// ExtensionEnv is what an extension learns of the call and may do in it.
+type ExtensionEnv interface {
+	Contract() [32]byte
+	Caller() [32]byte
+	// Command reports whether the call must be deterministic: it is, or is nested in, a command.
+	Command() bool
+	// Height and TimeMillis are of the block that the call runs on.
+	Height() uint64
+	TimeMillis() uint64
+	// Charge takes gas. It does not return when the gas is used up.
+	Charge(gas uint64)
+	// Random fills b with randomness that follows from the call's seed, the contract, tag and how often it was called in
+	// this call tree. In a query the seed is true randomness.
+	Random(tag string, b []byte)
+	// Log keeps a message for the contract's owner, cut to the bounds of Limits.
+	Log(level uint8, text string)
+	Balance(account [32]byte) uint128.Uint128
+	HasCode(hash [32]byte) bool
+	// Secret is the contract's own secret; the caller erases it.
+	Secret() [32]byte
+	// EventHead counts the events of this call tree in.
+	EventHead() EventHead
+	// AfterCommit has f called, in order, once what the call changes is durable; never where it is rolled back, alone or
+	// with its caller, and never in a query.
+	AfterCommit(f func())
+}
+
+// EventHead is the running hash over the events of one contract: the number of events and, after each, BLAKE2b-256 of
+// the hash before it and the SCALE of the event. All zeros before the first.
+type EventHead struct {
+	Count uint64
+	Hash  [32]byte
+}
