@@ -9,13 +9,9 @@ import (
 	"strconv"
 )
 
-// dialContext opens the connection of a request: it resolves the name once, judges each address and dials an address
-// that was judged, never the name.
-func (f *Client) dialContext(ctx context.Context, _, hostport string) (net.Conn, error) {
-	host, service, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return nil, ErrURL
-	}
+// connect opens the connection of a request: it resolves the name once, judges each address and dials an address that
+// was judged, never the name.
+func (f *Client) connect(ctx context.Context, host, service string) (net.Conn, error) {
 	port, err := strconv.ParseUint(service, 10, 16)
 	if err != nil {
 		return nil, ErrURL

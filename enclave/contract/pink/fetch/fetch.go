@@ -101,12 +101,12 @@ type Stats struct {
 
 // Client makes requests. Its methods may be called at the same time.
 type Client struct {
-	limits    Limits
-	policy    Policy
-	resolver  Resolver
-	dial      func(context.Context, netip.AddrPort) (net.Conn, error)
-	transport *http.Transport
-	gate      *gate
+	limits   Limits
+	policy   Policy
+	resolver Resolver
+	dial     func(context.Context, netip.AddrPort) (net.Conn, error)
+	tls      *tls.Config
+	gate     *gate
 
 	requests, failures, sent, received atomic.Uint64
 }
@@ -130,16 +130,7 @@ func New(c Config) (*Client, error) {
 	if f.dial == nil {
 		f.dial = dialTCP
 	}
-	f.transport = &http.Transport{
-		DialContext: f.dialContext,
-		TLSClientConfig: &tls.Config{
-			MinVersion: tls.VersionTLS12, RootCAs: c.Roots, Time: c.Now, NextProtos: []string{"http/1.1"},
-		},
-		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{},
-		DisableKeepAlives:      true,
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: int64(l.HeaderBytes),
-	}
+	f.tls = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots, Time: c.Now, NextProtos: []string{"http/1.1"}}
 	return f, nil
 }
 
@@ -183,7 +174,7 @@ func (f *Client) do(parent context.Context, contract [32]byte, r Request) (Respo
 	}
 	defer release()
 	f.sent.Add(uint64(len(r.Body)))
-	client := http.Client{Transport: f.transport, CheckRedirect: f.redirect}
+	client := http.Client{Transport: exchange{f}, CheckRedirect: f.redirect}
 	resp, err := client.Do(req)
 	if err != nil {
 		return Response{}, unreachable(err)
@@ -194,7 +185,7 @@ func (f *Client) do(parent context.Context, contract [32]byte, r Request) (Respo
 
 // unreachable gives the reason of a failed round trip in words that name no address.
 func unreachable(err error) error {
-	for _, kind := range []error{ErrNotAllowed, ErrURL} {
+	for _, kind := range []error{ErrNotAllowed, ErrURL, ErrTooLarge} {
 		if errors.Is(err, kind) {
 			return kind
 		}

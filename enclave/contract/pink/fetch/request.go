@@ -60,6 +60,7 @@ func (f *Client) build(ctx context.Context, r Request) (*http.Request, error) {
 	if err != nil {
 		return nil, ErrURL
 	}
+	req.Close = true
 	req.Header.Set("Accept", "*/*")
 	req.Header.Set("User-Agent", "") // net/http then sends none, as a contract that names none expects
 	if err := f.headers(req, r); err != nil {
