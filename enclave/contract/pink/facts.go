@@ -25,13 +25,13 @@ func (c *call) getrandom() (uint32, []byte, error) {
 		return 0, nil, err
 	}
 	if c.env.Command() {
-		return bytes(nil)
+		return vector(nil)
 	}
 	c.env.Charge(priceRandomByte * uint64(length))
 	b := make([]byte, length)
 	defer clear(b)
 	c.env.Random("pink getrandom", b)
-	return bytes(b)
+	return vector(b)
 }
 
 func (c *call) isInTransaction() (uint32, []byte, error) {

@@ -41,5 +41,5 @@ func (c *call) deriveSr25519Key() (uint32, []byte, error) {
 		return 0, nil, err
 	}
 	defer clear(key)
-	return bytes(key)
+	return vector(key)
 }

@@ -168,8 +168,8 @@ func result(layout record) (uint32, []byte, error) {
 // nothing is the result of a function that returns ().
 func nothing() (uint32, []byte, error) { return 0, nil, nil }
 
-// bytes is the result Vec<u8>.
-func bytes(b []byte) (uint32, []byte, error) {
+// vector is the result Vec<u8>.
+func vector(b []byte) (uint32, []byte, error) {
 	return result(func(c *scale.Codec) { c.Bytes(&b, len(b)) })
 }
 

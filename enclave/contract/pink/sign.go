@@ -50,7 +50,7 @@ func (c *call) sign() (uint32, []byte, error) {
 		return 0, nil, err
 	}
 	signature, err := schemes[kind].sign(key, message, randomness{c.env})
-	return signed(signature, err, bytes)
+	return signed(signature, err, vector)
 }
 
 func (c *call) verify() (uint32, []byte, error) {
@@ -91,7 +91,7 @@ func (c *call) getPublicKey() (uint32, []byte, error) {
 		return 0, nil, err
 	}
 	public, err := schemes[kind].publicOf(key)
-	return signed(public, err, bytes)
+	return signed(public, err, vector)
 }
 
 func (c *call) ecdsaSignPrehashed() (uint32, []byte, error) {

@@ -201,4 +201,3 @@ func (stuck) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error)
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
-
