@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -77,7 +78,7 @@ func (x exchange) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
 	return conn, nil
 }
 
-// receive reads status and headers, the interim ones too, within Limits.HeaderBytes in all, and bounds what may follow.
+// receive reads status and headers, the interim ones too, within Limits.HeaderBytes in all.
 func (x exchange) receive(conn net.Conn, req *http.Request) (*http.Response, error) {
 	limits := &x.client.limits
 	limited := &io.LimitedReader{R: conn, N: int64(limits.HeaderBytes)}
@@ -90,8 +91,7 @@ func (x exchange) receive(conn net.Conn, req *http.Request) (*http.Response, err
 		case err != nil:
 			return nil, err
 		case resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols:
-			// Twice, for what frames a body that comes in small chunks.
-			limited.N = int64(limits.HeaderBytes) + 2*int64(limits.ResponseBytes)
+			limited.N = math.MaxInt64 // the body is bounded where it is read, its framing by net/http
 			return resp, nil
 		}
 	}
