@@ -54,8 +54,7 @@ type ExtensionEnv interface {
 	AfterCommit(f func())
 }
 
-// EventHead is the running hash over the events of one contract: the number of events and, after each, BLAKE2b-256 of
-// the hash before it and the SCALE of the event. All zeros before the first.
+// EventHead is the running hash over the events of one contract, see [EventHead.Next]. All zeros before the first.
 type EventHead struct {
 	Count uint64
 	Hash  [32]byte
