@@ -7,6 +7,15 @@ import (
 // statusQuota is StorageQuotaExceeded.
 const statusQuota = 1
 
+// stored is the result of cache_set: the status, and as output Result<(), StorageQuotaExceeded> itself. Contracts of pink
+// 0.1 read the output; later ones go by the status and read no further.
+func stored(fits bool) (uint32, []byte, error) {
+	if fits {
+		return 0, []byte{0}, nil
+	}
+	return statusQuota, []byte{1}, nil
+}
+
 // key decodes the argument of a function that takes a key alone.
 func (c *call) key() (key []byte, err error) {
 	err = c.arguments(func(s *scale.Codec) { s.Bytes(&key, MaxInput) })
@@ -36,12 +45,9 @@ func (c *call) cacheSet() (uint32, []byte, error) {
 	if c.env.Command() {
 		// Whether it fits is this worker's affair: a command that saw it would come out otherwise elsewhere.
 		c.afterCommit(len(key)+len(value)+changeOverhead, func() { _ = store.Set(contract, key, value) })
-		return nothing()
+		return stored(true)
 	}
-	if store.Set(contract, key, value) != nil {
-		return statusQuota, nil, nil
-	}
-	return nothing()
+	return stored(store.Set(contract, key, value) == nil)
 }
 
 func (c *call) cacheSetExpiration() (uint32, []byte, error) {

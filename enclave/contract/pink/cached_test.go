@@ -10,7 +10,7 @@ func TestCacheInQueries(t *testing.T) {
 	x, _ := worker(t)
 	env := query()
 	gives(t, x, env, "cache_get", args("cache_get"), 0, wanted("none"))
-	gives(t, x, env, "cache_set", args("cache_set"), 0, nil)
+	gives(t, x, env, "cache_set", args("cache_set"), 0, []byte{0})
 	gives(t, x, env, "cache_get", args("cache_get"), 0, wanted("some"))
 	stranger := query()
 	stranger.contract = [32]byte{2}
@@ -18,12 +18,12 @@ func TestCacheInQueries(t *testing.T) {
 	gives(t, x, stranger, "cache_remove", args("cache_remove"), 0, wanted("none"))
 	gives(t, x, env, "cache_remove", args("cache_remove"), 0, wanted("some"))
 	gives(t, x, env, "cache_remove", args("cache_remove"), 0, wanted("none"))
-	gives(t, x, env, "cache_set", args("cache_set"), 0, nil)
+	gives(t, x, env, "cache_set", args("cache_set"), 0, []byte{0})
 	gives(t, x, env, "cache_set_expiration", args("cache_set_expiration"), 0, nil)
 	gives(t, x, env, "cache_get", args("cache_get"), 0, wanted("some"))
 	gives(t, x, env, "cache_set_expiration", append(args("cache_get"), make([]byte, 8)...), 0, nil)
 	gives(t, x, env, "cache_get", args("cache_get"), 0, wanted("none"))
-	gives(t, x, env, "cache_set", join(vec([]byte("empty")), vec(nil)), 0, nil)
+	gives(t, x, env, "cache_set", join(vec([]byte("empty")), vec(nil)), 0, []byte{0})
 	gives(t, x, env, "cache_get", vec([]byte("empty")), 0, []byte{1, 0})
 	if len(env.commits) != 0 {
 		t.Error("a query left work for a commit")
@@ -33,9 +33,9 @@ func TestCacheInQueries(t *testing.T) {
 func TestCacheQuota(t *testing.T) {
 	x, _ := worker(t)
 	big := join(vec([]byte("key")), vec(make([]byte, cache.DefaultLimits().Bytes)))
-	gives(t, x, query(), "cache_set", big, statusQuota, nil)
+	gives(t, x, query(), "cache_set", big, statusQuota, []byte{1})
 	// A command is not told: it would come out otherwise where the cache has more room.
-	gives(t, x, command(), "cache_set", big, 0, nil)
+	gives(t, x, command(), "cache_set", big, 0, []byte{0})
 }
 
 // TestCacheInCommands: nothing is read, and nothing written before the command is durable.
@@ -47,7 +47,7 @@ func TestCacheInCommands(t *testing.T) {
 		gives(t, x, query(), "cache_get", args("cache_get"), 0, wanted(want))
 		gives(t, x, env, "cache_get", args("cache_get"), 0, wanted("none"))
 	}
-	gives(t, x, env, "cache_set", args("cache_set"), 0, nil)
+	gives(t, x, env, "cache_set", args("cache_set"), 0, []byte{0})
 	has("none")
 	env.commit()
 	has("some")
@@ -55,11 +55,11 @@ func TestCacheInCommands(t *testing.T) {
 	has("some")
 	env.commit()
 	has("none")
-	gives(t, x, env, "cache_set", args("cache_set"), 0, nil)
+	gives(t, x, env, "cache_set", args("cache_set"), 0, []byte{0})
 	gives(t, x, env, "cache_set_expiration", append(args("cache_get"), make([]byte, 8)...), 0, nil)
 	env.commit()
 	has("none")
-	gives(t, x, env, "cache_set", args("cache_set"), 0, nil)
+	gives(t, x, env, "cache_set", args("cache_set"), 0, []byte{0})
 	env.commits = nil // rolled back
 	env.commit()
 	has("none")
@@ -69,7 +69,7 @@ func TestCacheInCommands(t *testing.T) {
 func TestTheInputIsOnlyLent(t *testing.T) {
 	x, _ := worker(t)
 	env, input := command(), args("cache_set")
-	gives(t, x, env, "cache_set", input, 0, nil)
+	gives(t, x, env, "cache_set", input, 0, []byte{0})
 	clear(input)
 	env.commit()
 	gives(t, x, query(), "cache_get", args("cache_get"), 0, wanted("some"))
@@ -80,7 +80,7 @@ func TestPendingIsBounded(t *testing.T) {
 	x, _ := worker(t)
 	env := command()
 	for range 10000 {
-		gives(t, x, env, "cache_set", join(vec([]byte("key")), vec(make([]byte, 1000))), 0, nil)
+		gives(t, x, env, "cache_set", join(vec([]byte("key")), vec(make([]byte, 1000))), 0, []byte{0})
 		gives(t, x, env, "cache_remove", vec(nil), 0, wanted("none"))
 	}
 	if n := len(env.commits) * (1000 + changeOverhead) / 2; n > 2*MaxPending || n == 0 {
