@@ -1,6 +1,9 @@
 package fetch
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Policy says where requests may go. The zero value allows every address of the public internet, on the ports 80, 443
 // and from 1024 on: the other low ports belong to other protocols.
@@ -8,6 +11,9 @@ type Policy struct {
 	// Addresses are allowed by the operator although they are not public: of a service in its own network, or loopback in
 	// a test. An allowance holds for all contracts of the worker.
 	Addresses []netip.Prefix
+	// Refused are addresses that the operator takes out again, public or not: those of its own machines. It counts before
+	// Addresses.
+	Refused []netip.Prefix
 	// Ports are allowed by the operator below 1024.
 	Ports []uint16
 }
@@ -21,12 +27,7 @@ func (p Policy) allowsPort(port uint16) bool {
 	if port >= 1024 || port == 80 || port == 443 {
 		return true
 	}
-	for _, allowed := range p.Ports {
-		if port == allowed && port != 0 {
-			return true
-		}
-	}
-	return false
+	return port != 0 && slices.Contains(p.Ports, port)
 }
 
 func (p Policy) allowsAddress(a netip.Addr) bool {
@@ -34,20 +35,19 @@ func (p Policy) allowsAddress(a netip.Addr) bool {
 		return false
 	}
 	a = a.Unmap() // ::ffff:127.0.0.1 is 127.0.0.1 to the socket
-	for _, allowed := range p.Addresses {
-		if allowed.Contains(a) {
-			return true
-		}
-	}
-	if a.Is6() && !globalUnicast.Contains(a) {
+	switch {
+	case within(a, p.Refused):
+		return false
+	case within(a, p.Addresses):
+		return true
+	case a.Is6() && !globalUnicast.Contains(a):
 		return false
 	}
-	for _, r := range reserved {
-		if r.Contains(a) {
-			return false
-		}
-	}
-	return true
+	return !within(a, reserved)
+}
+
+func within(a netip.Addr, blocks []netip.Prefix) bool {
+	return slices.ContainsFunc(blocks, func(b netip.Prefix) bool { return b.Contains(a) })
 }
 
 // globalUnicast is the part of IPv6 that IANA assigns addresses of the public internet from. Outside it are loopback,

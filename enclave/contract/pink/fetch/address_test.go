@@ -119,6 +119,20 @@ func TestAllowances(t *testing.T) {
 	}
 }
 
+func TestRefusals(t *testing.T) {
+	p := Policy{
+		Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+		Refused:   []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("8.8.8.8/32")},
+	}
+	for address, allowed := range map[string]bool{
+		"10.0.0.1": true, "10.1.0.1": false, "8.8.8.8": false, "::ffff:8.8.8.8": false, "8.8.8.9": true,
+	} {
+		if got := p.allowsAddress(netip.MustParseAddr(address)); got != allowed {
+			t.Errorf("%s: allowed is %v", address, got)
+		}
+	}
+}
+
 // FuzzAddress holds the policy against the standard library's own judgement of addresses: whatever it knows as not
 // public is refused, in every spelling.
 func FuzzAddress(f *testing.F) {

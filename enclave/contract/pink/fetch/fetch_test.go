@@ -420,7 +420,7 @@ func TestAtOnce(t *testing.T) {
 	}
 	await := func(want int32) {
 		t.Helper()
-		for deadline := time.Now().Add(2 * time.Second); now.Load() != want; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(15 * time.Second); now.Load() != want; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%d under way, want %d", now.Load(), want)
 			}

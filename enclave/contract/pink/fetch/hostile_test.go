@@ -51,8 +51,9 @@ func drip(conn net.Conn, text string, pause time.Duration) {
 
 func TestBadServers(t *testing.T) {
 	r := newRig(t)
+	patient := r.client(t)
 	r.config.Limits.Timeout = 300 * time.Millisecond
-	c := r.client(t)
+	hasty := r.client(t)
 	say := func(text string) func(net.Conn) {
 		return func(conn net.Conn) {
 			buf := make([]byte, 1000)
@@ -109,12 +110,16 @@ func TestBadServers(t *testing.T) {
 		{"two lengths", say("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), ErrUnreachable},
 	} {
 		t.Run(v.name, func(t *testing.T) {
+			c := patient
+			if strings.HasPrefix(v.name, "drips") || v.name == "never answers" {
+				c = hasty // only time ends these
+			}
 			began := time.Now()
 			_, err := c.Do(ctx, [32]byte{}, get(raw(t, v.speak)))
 			if !errors.Is(err, v.want) {
 				t.Errorf("got %v, want %v", err, v.want)
 			}
-			if d := time.Since(began); d > 2*time.Second {
+			if d := time.Since(began); d > 15*time.Second {
 				t.Errorf("took %v", d)
 			}
 		})
@@ -125,10 +130,12 @@ func TestBadServers(t *testing.T) {
 func TestAnswerBeforeTheBody(t *testing.T) {
 	r := newRig(t)
 	r.config.Limits.RequestBytes = 64 << 20
+	done := make(chan struct{})
+	defer close(done)
 	url := raw(t, func(conn net.Conn) {
 		conn.Read(make([]byte, 100))
 		conn.Write([]byte("HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno"))
-		time.Sleep(50 * time.Millisecond)
+		<-done
 	})
 	resp, err := r.client(t).Do(ctx, [32]byte{}, Request{URL: url, Method: "POST", Body: make([]byte, 32<<20)})
 	if err != nil || resp.Status != 413 || string(resp.Body) != "no" {

@@ -123,7 +123,7 @@ var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 // quick are limits for tests: short, small.
 func quick() Limits {
 	l := DefaultLimits()
-	l.Timeout = 5 * time.Second
+	l.Timeout = 20 * time.Second
 	l.ResponseBytes, l.RequestBytes, l.HeaderBytes, l.Headers, l.Redirects = 64<<10, 64<<10, 16<<10, 32, 3
 	return l
 }
