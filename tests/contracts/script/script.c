@@ -34,6 +34,9 @@ enum {
 	// contract at its own bound, which scripts' functions, regular expressions and JSON.parse do not reach before this;
 	// source text that nests some fifty levels deep does.
 	SCRIPT_STACK_BYTES = 12 << 10,
+	// Of the 16 MiB that a contract may have, what scripts get. An engine charges for the memory that a contract asks for
+	// whether it is there or not, so what cannot be had is not asked for.
+	SCRIPT_MEMORY_BYTES = 15 << 20,
 };
 
 // selector is how the ABI names a constructor or message: the start of the BLAKE2b-256 hash of its label.
@@ -187,6 +190,7 @@ static _Noreturn void evaluate(text code, reader *args, size_t count) {
 	JSRuntime *rt = JS_NewRuntime2(&system_memory, NULL);
 	JSContext *ctx = JS_NewContext(rt);
 	JS_SetMaxStackSize(rt, SCRIPT_STACK_BYTES);
+	JS_SetMemoryLimit(rt, SCRIPT_MEMORY_BYTES);
 	define_arguments(ctx, args, count);
 	// QuickJS wants a zero behind the code; the input's own next byte is not one.
 	char *source = js_strndup(ctx, code.bytes, code.size);

@@ -50,6 +50,9 @@ off_t __lseek(int file, off_t offset, int from) {
 }
 
 static void *allocate(JSMallocState *s, size_t size) {
+	if ((uint64_t)s->malloc_size + size > s->malloc_limit) {
+		return NULL;
+	}
 	void *p = malloc(size);
 	if (p != NULL) {
 		s->malloc_count++;
@@ -69,13 +72,16 @@ static void release(JSMallocState *s, void *p) {
 
 static void *reallocate(JSMallocState *s, void *p, size_t size) {
 	if (p == NULL) {
-		return size == 0 ? NULL : allocate(s, size);
+		return allocate(s, size);
 	}
 	if (size == 0) {
 		release(s, p);
 		return NULL;
 	}
 	size_t before = malloc_usable_size(p);
+	if ((uint64_t)s->malloc_size - before + size > s->malloc_limit) {
+		return NULL;
+	}
 	void *moved = realloc(p, size);
 	if (moved != NULL) {
 		s->malloc_size += malloc_usable_size(moved) - before;

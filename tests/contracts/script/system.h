@@ -5,7 +5,8 @@
 
 #include "quickjs.h"
 
-// system_memory is the C library's allocator, which counts what is in use so that QuickJS knows when to collect garbage.
+// system_memory is the C library's allocator. It counts what is in use, so that QuickJS knows when to collect garbage, and
+// refuses what exceeds the runtime's memory limit.
 extern const JSMallocFunctions system_memory;
 
 #endif
