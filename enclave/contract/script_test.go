@@ -75,6 +75,7 @@ func TestScriptEvaluates(t *testing.T) {
 		{"Math.random() === Math.random()", Done, "false"},
 		{"[typeof std, typeof os, typeof print, typeof Atomics, scriptArgs.length].join()", Done,
 			"undefined,undefined,undefined,undefined,0"},
+		{"let n = 0; const f = () => { n++; f() }; try { f() } catch { n > 60 }", Done, "true"},
 
 		{"throw new TypeError('no')", Reverted, "TypeError: no"},
 		{"throw {toString() { throw 1 }}", Reverted, "Error"},
@@ -117,6 +118,8 @@ func TestScriptIsBounded(t *testing.T) {
 			t.Errorf("%s: %+v", code, out)
 		}
 	}
+	many := append([]byte{2, 0, 1, 0}, make([]byte, 1<<14)...)
+	c.wantText(withGas(1<<28), Done, "16384", "run", scaleText("scriptArgs.length"), many)
 	nested := strings.Repeat("(", 1e4) + strings.Repeat(")", 1e4)
 	if out := c.send(as(1), "eval", scaleText(nested)); out.Status != DepthExceeded {
 		t.Errorf("nested source: %+v", out)
@@ -128,6 +131,7 @@ func TestScriptRefuses(t *testing.T) {
 	c := openScript(t)
 	for _, args := range [][]byte{
 		nil, {3}, {4 << 2, 'a'}, {1 << 2, 0xff}, {3 << 2, 0xed, 0xa0, 0x80}, {0xfe, 0xff, 0xff, 0xff},
+		{1<<2 | 1, 0, 'a'}, {1<<2 | 2, 0, 0, 0, 'a'}, // lengths that are not in their shortest form
 	} {
 		c.want(as(1), Reverted, "0101", "eval", args)
 	}

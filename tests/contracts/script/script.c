@@ -76,20 +76,25 @@ static const uint8_t *take(reader *r, size_t size) {
 	return p;
 }
 
-// take_length reads a compact integer of one, two or four bytes, which is as much as an input can be long.
+// take_length reads a compact integer of one, two or four bytes, which is as much as an input can be long. It must be in
+// its shortest form.
 static size_t take_length(reader *r) {
 	static const uint8_t sizes[] = {1, 2, 4};
+	static const uint32_t least[] = {0, 1 << 6, 1 << 14};
 	if (r->left == 0 || (*r->at & 3) == 3) {
 		r->failed = true;
 		return 0;
 	}
-	size_t size = sizes[*r->at & 3];
+	int mode = *r->at & 3;
+	size_t size = sizes[mode];
 	const uint8_t *p = take(r, size);
 	uint32_t value = 0;
 	for (size_t i = 0; p != NULL && i < size; i++) {
 		value |= (uint32_t)p[i] << (8 * i);
 	}
-	return value >> 2;
+	value >>= 2;
+	r->failed |= value < least[mode];
+	return value;
 }
 
 static bool is_utf8(const uint8_t *p, size_t size) {
@@ -175,13 +180,38 @@ static JSValue settled(JSContext *ctx, JSValue value) {
 	}
 }
 
-static void define_arguments(JSContext *ctx, reader *args, size_t count) {
+// define_arguments makes the global array scriptArgs. It gives false if memory is short, and the exception is set.
+static bool define_arguments(JSContext *ctx, reader *args, size_t count) {
 	JSValue array = JS_NewArray(ctx);
+	if (JS_IsException(array)) {
+		return false;
+	}
 	for (size_t i = 0; i < count; i++) {
 		text arg = take_text(args);
-		JS_SetPropertyUint32(ctx, array, i, JS_NewStringLen(ctx, arg.bytes, arg.size));
+		JSValue value = JS_NewStringLen(ctx, arg.bytes, arg.size);
+		if (JS_IsException(value) || JS_SetPropertyUint32(ctx, array, i, value) < 0) {
+			return false;
+		}
 	}
-	JS_SetPropertyStr(ctx, JS_GetGlobalObject(ctx), "scriptArgs", array);
+	return JS_SetPropertyStr(ctx, JS_GetGlobalObject(ctx), "scriptArgs", array) >= 0;
+}
+
+// evaluate_text runs a script and what it leaves to do later, and gives its value or an exception.
+static JSValue evaluate_text(JSContext *ctx, text code) {
+	// QuickJS wants a zero behind the code; the input's own next byte is not one.
+	char *source = js_strndup(ctx, code.bytes, code.size);
+	if (source == NULL) {
+		return JS_EXCEPTION;
+	}
+	JSValue value = JS_Eval(ctx, source, code.size, "script", JS_EVAL_TYPE_GLOBAL);
+	if (JS_IsException(value)) {
+		return value;
+	}
+	JSContext *job;
+	int more;
+	while ((more = JS_ExecutePendingJob(JS_GetRuntime(ctx), &job)) > 0) {
+	}
+	return more < 0 ? JS_EXCEPTION : settled(ctx, value);
 }
 
 // evaluate runs a script in a new interpreter and ends the call with its value. Nothing is freed: the memory ends with
@@ -191,22 +221,11 @@ static _Noreturn void evaluate(text code, reader *args, size_t count) {
 	JSContext *ctx = JS_NewContext(rt);
 	JS_SetMaxStackSize(rt, SCRIPT_STACK_BYTES);
 	JS_SetMemoryLimit(rt, SCRIPT_MEMORY_BYTES);
-	define_arguments(ctx, args, count);
-	// QuickJS wants a zero behind the code; the input's own next byte is not one.
-	char *source = js_strndup(ctx, code.bytes, code.size);
-	JSValue value = JS_Eval(ctx, source, code.size, "script", JS_EVAL_TYPE_GLOBAL);
+	JSValue value = define_arguments(ctx, args, count) ? evaluate_text(ctx, code) : JS_EXCEPTION;
+	text result = {NULL, 0};
 	if (!JS_IsException(value)) {
-		JSContext *job;
-		int more;
-		while ((more = JS_ExecutePendingJob(rt, &job)) > 0) {
-		}
-		value = more < 0 ? JS_EXCEPTION : settled(ctx, value);
+		result.bytes = JS_ToCStringLen(ctx, &result.size, value);
 	}
-	if (JS_IsException(value)) {
-		answer_exception(ctx);
-	}
-	text result;
-	result.bytes = JS_ToCStringLen(ctx, &result.size, value);
 	if (result.bytes == NULL) {
 		answer_exception(ctx);
 	}
