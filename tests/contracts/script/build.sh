@@ -17,7 +17,8 @@ readonly PACKAGES="cargo-web clang-22 lld-22 libclang-rt-22-dev-wasm32 wasi-libc
 readonly CRATE=hirofa-quickjs-sys
 readonly QUICKJS_FILES="cutils dtoa libregexp libunicode quickjs" OUR_FILES="script system"
 readonly TARGET=wasm32-wasip1
-readonly STACK_BYTES=65536 MEMORY_BYTES=16777216 # 256 pages, the engine's limit
+readonly STACK_BYTES=262144   # far more than script.c lets scripts use: QuickJS compiles nested functions without a check
+readonly MEMORY_BYTES=16777216 # 256 pages, the engine's limit
 readonly MAX_WASM_BYTES=$((512 * 1024))
 readonly FEATURES="--enable-mutable-globals --enable-sign-ext --enable-nontrapping-float-to-int --enable-bulk-memory"
 

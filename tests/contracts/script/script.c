@@ -32,7 +32,7 @@ enum {
 	REVERT = 1,           // flag of seal_return: what the call wrote is undone
 	// QuickJS throws "stack overflow" when this much C stack is used. The engine counts nested calls too and ends the
 	// contract at its own bound, which scripts' functions, regular expressions and JSON.parse do not reach before this;
-	// source text that nests some fifty levels deep does.
+	// deeply nested source text does, since the parser makes many calls with little on the C stack.
 	SCRIPT_STACK_BYTES = 12 << 10,
 	// Of the 16 MiB that a contract may have, what scripts get. An engine charges for the memory that a contract asks for
 	// whether it is there or not, so what cannot be had is not asked for.
