@@ -128,7 +128,7 @@ func (r *Role) Query(ctx context.Context, id wire.ClusterID, raw []byte) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	reply, err := cl.answer(ctx, a, &inv, hash)
+	reply, err := cl.answer(r.withSlot(ctx), a, &inv, hash)
 	if err != nil {
 		return nil, err
 	}
