@@ -184,7 +184,7 @@ func TestRollback(t *testing.T) {
 		w.storage.Set(bob, []byte("vk"), []byte("old"))
 		before := w.storage.clone()
 		s := new(script).event("first").
-			host("seal1", "call", 0, bob, 1<<27, uint128.From64(9), act.b, len(act.b), sentinel, 0).event("last")
+			host("seal1", "call", 0, bob, 1<<23, uint128.From64(9), act.b, len(act.b), sentinel, 0).event("last")
 		out := w.done(s.results())
 		requireEqual(t, "logs", len(out.Logs), 2)
 		requireEqual(t, "debug", string(out.Debug), "hey")
