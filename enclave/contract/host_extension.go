@@ -22,7 +22,7 @@ func (x *execution) callExtension(a []uint64) uint64 {
 	status, output, err := extension.Call(x.t.ctx, environment{x}, id, input)
 	var refused *ExtensionError
 	switch {
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && refused.ends():
 		x.end(refused.Status, "%s", refused.Reason)
 	case err != nil:
 		x.fail(err)
