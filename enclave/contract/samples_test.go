@@ -151,20 +151,29 @@ func (f extensionFunc) Call(_ context.Context, env ExtensionEnv, id uint32, inpu
 	return f(env, id, input)
 }
 
+// sampleStorage gives accounts what samples need.
+func sampleStorage(storage *memoryStorage, accounts ...[32]byte) {
+	storage.place(parrot, echo())
+	storage.codes[codeHash(idle())] = idle()
+	for _, id := range accounts {
+		storage.balances[id] = uint128.From64(1000)
+		for key, value := range map[string]string{"f" + sampleKey: sampleOld, "vk": sampleOld,
+			"d": string(scale.MustMarshal(&dependencies{[][32]byte{codeHash(echo())}}))} {
+			storage.Set(id, []byte(key), []byte(value))
+		}
+	}
+}
+
+// sampleExtension gives its input back.
+func sampleExtension(_ ExtensionEnv, _ uint32, input []byte) (uint32, []byte, error) {
+	return 77, slices.Clone(input), nil
+}
+
 // sampleWorld has what samples need, for Alice and for Bob.
 func sampleWorld(t *testing.T) *world {
 	w := newWorld(t)
-	w.rich(1000, alice, bob)
-	w.storage.codes[codeHash(idle())] = idle()
-	for _, id := range [][32]byte{alice, bob} {
-		for key, value := range map[string]string{"f" + sampleKey: sampleOld, "vk": sampleOld,
-			"d": string(scale.MustMarshal(&dependencies{[][32]byte{codeHash(echo())}}))} {
-			w.storage.Set(id, []byte(key), []byte(value))
-		}
-	}
-	w.call.Extension = extensionFunc(func(_ ExtensionEnv, _ uint32, input []byte) (uint32, []byte, error) {
-		return 77, slices.Clone(input), nil
-	})
+	sampleStorage(w.storage, alice, bob)
+	w.call.Extension = extensionFunc(sampleExtension)
 	return w
 }
 
