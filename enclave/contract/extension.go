@@ -50,7 +50,7 @@ type ExtensionEnv interface {
 	HasCode(hash [32]byte) bool
 	// Secret is the contract's own secret; the caller erases it.
 	Secret() [32]byte
-	// EventHead counts the events of this call tree in.
+	// EventHead counts the events of this call tree in, and takes gas for hashing them.
 	EventHead() EventHead
 	// AfterCommit has f called, in order, once what the call changes is durable; never where it is rolled back, alone or
 	// with its caller, and never in a query.

@@ -170,3 +170,35 @@ func TestEventHead(t *testing.T) {
 		t.Fatal("different events give one head")
 	}
 }
+
+// TestEventHeadCosts: asking for the head again and again, with all events that a tree may have, costs what hashing does.
+func TestEventHeadCosts(t *testing.T) {
+	w := newWorld(t)
+	w.call.Extension = extensionFunc(func(env ExtensionEnv, _ uint32, _ []byte) (uint32, []byte, error) {
+		env.EventHead()
+		return 0, nil, nil
+	})
+	s := new(script)
+	for range 8 {
+		s.host("seal0", "deposit_event", 0, 0, at(0), 16<<10)
+	}
+	before := w.done(s).GasUsed
+	if cost := w.done(s.extend(0, "", 0)).GasUsed - before; cost < 8*priceBlake2.byte*(16<<10) {
+		t.Fatalf("hashing 128 KiB cost %d gas", cost)
+	}
+}
+
+// TestLogsAreCut: logs and debug messages are cut between characters, and what is not UTF-8 is mended.
+func TestLogsAreCut(t *testing.T) {
+	limits := DefaultLimits()
+	limits.LogBytes, limits.DebugBytes = 5, 7
+	w := newWorldOf(t, limits)
+	w.call.Extension = extensionFunc(func(env ExtensionEnv, _ uint32, input []byte) (uint32, []byte, error) {
+		env.Log(2, string(input))
+		return 0, nil, nil
+	})
+	long := strings.Repeat("\u00e9", 7_000)
+	out := w.done(new(script).host("seal0", "debug_message", long, len(long)).extend(0, long, 0).extend(0, "a\xff\xffb", 0))
+	requireEqual(t, "logs", out.Logs, []Log{{alice, 4, "éé"}, {alice, 2, "éé"}, {alice, 2, "a\ufffdb"}})
+	requireEqual(t, "debug", string(out.Debug), "ééé")
+}

@@ -58,6 +58,7 @@ func (e environment) EventHead() EventHead {
 	head := e.x.t.storage.EventHead(e.x.account)
 	for _, event := range e.x.t.events {
 		if event.Contract == e.x.account {
+			e.x.charge(priceBlake2.base + priceBlake2.byte*uint64(len(event.Data)+32*len(event.Topics)))
 			head = head.Next(event)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/blake2b"
 )
@@ -125,6 +126,7 @@ func (t *tree) log(contract [32]byte, level uint8, text string) {
 		t.dropped++
 		return
 	}
+	text = text[:min(len(text), t.limits.LogBytes+utf8.UTFMax)] // the rest is not worth mending
 	text = cut(strings.ToValidUTF8(text, "\ufffd"), t.limits.LogBytes)
 	if t.logBytes+len(text)+logOverhead > t.limits.AllLogBytes {
 		t.dropped++
