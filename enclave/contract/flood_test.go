@@ -1,0 +1,151 @@
+package contract
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"lukechampine.com/uint128"
+
+	"github.com/phalanx-network/phalanx/enclave/contract/internal/asm"
+)
+
+// repeat does a script n times.
+func repeat(n int, s *script) *script {
+	return (&script{b: slices.Clone(s.b)}).operation(opRepeat, n, len(s.b))
+}
+
+// TestFloods: what a tree of calls does without end is stopped by gas or by a bound, costs what it is given and no more,
+// and hurts only the call that does it: the caller goes on.
+func TestFloods(t *testing.T) {
+	const million = 1_000_000
+	w := newWorld(t)
+	sampleStorage(w.storage, alice, bob)
+	hash := w.code
+	// The salt is the counter of the repetition, which lies right behind the record.
+	births := func(child *script) *script {
+		one := new(script).host("seal1", "instantiate", hash, 0, uint128.Zero, child.b, len(child.b), sentinel, 0, sentinel, 0, at(0), 8)
+		counter := scriptAt + len(one.b) + 8
+		one = new(script).host("seal1", "instantiate", hash, 0, uint128.Zero, child.b, len(child.b), sentinel, 0, sentinel, 0, at(counter), 8)
+		return repeat(million, one)
+	}
+	self := func(flags int) *script { // calls with its own input, for ever
+		return new(script).host("seal1", "call", flagAllowReentry|flags, bob, 0, uint128.Zero, 0, 0, sentinel, 0)
+	}
+	cases := map[string]*script{
+		"ten million calls of the host": repeat(10*million, new(script).host("seal0", "caller", outAt, sized(32))),
+		"ten million calls of nobody":   repeat(10*million, new(script).call(0, nobody, 0, new(script))),
+		"ten million calls":             repeat(10*million, new(script).call(0, parrot, 0, new(script))),
+		"a trap in each":                repeat(10*million, new(script).call(0, carol, 0, new(script).operation(opTrap))),
+		"a recursion in each":           repeat(10*million, new(script).call(0, carol, 0, new(script).operation(opRecurse, 1<<20))),
+		"contracts without end":         births(new(script)),
+		"contracts that make contracts": births(births(new(script))),
+		"contracts that fail":           births(new(script).give(1, "")),
+		"itself, twice at each depth":   repeat(million, self(flagCloneInput)),
+		"events of callees":             repeat(million, new(script).call(0, carol, 0, new(script).event(strings.Repeat("e", 1000))).event("x")),
+		"events rolled back":            repeat(million, new(script).call(0, carol, 0, new(script).event(strings.Repeat("e", 1000)).give(1, ""))),
+		"transient storage of callees":  repeat(million, new(script).call(0, carol, 0, new(script).keep("k", strings.Repeat("e", 8000)).keep("k", "")).keep("x", "y").keep("x", "z")),
+		"debug messages of callees":     repeat(million, new(script).call(0, carol, 0, new(script).host("seal0", "debug_message", "hello", 5))),
+		"memory of callees":             repeat(million, new(script).call(0, carol, 0, new(script).operation(opGrow, 14))),
+		"16 MiB returned":               new(script).host("seal0", "seal_return", 0, at(0), 16<<20),
+		"all gas":                       new(script).operation(opSpin),
+	}
+	start := w.storage
+	for name, flood := range cases {
+		t.Run(name, func(t *testing.T) {
+			w.t, w.storage = t, start.clone()
+			const given = 20_000_000
+			s := new(script).event("before").
+				host("seal1", "call", 0, bob, given, uint128.Zero, flood.b, len(flood.b), sentinel, 0).event("after")
+			out := w.done(s.results())
+			requireEqual(t, "code", words(out.Output), []int32{codeCalleeTrapped})
+			requireEqual(t, "events", eventData(out), []string{"before", "after"})
+			if out.GasUsed > given+1_000_000 {
+				t.Fatalf("gas used %d", out.GasUsed)
+			}
+			requireEqual(t, "ledger", w.storage.ledger, start.ledger)
+		})
+	}
+}
+
+// TestMutualRecursion: contracts that call each other, each in the depth of its own recursion, end at a bound and not
+// in an overflow of the host's stack; nothing is left of it.
+func TestMutualRecursion(t *testing.T) {
+	limits := DefaultLimits()
+	limits.CallDepth = 200 // so that the stack's bound is met first
+	w := newWorldOf(t, limits)
+	s := new(script).set("bottom", "")
+	for i := range 150 {
+		s = new(script).operation(opRecurse, 500).call(flagAllowReentry, [][32]byte{alice, bob}[i%2], 0, s).results()
+	}
+	w.done(s)
+	if reached(w, "vbottom") {
+		t.Fatal("75,000 calls were under way at once")
+	}
+	for _, e := range w.engines {
+		requireZero(t, e)
+	}
+}
+
+// TestHugeMinimumInACallee: code whose least memory is all that there may be runs or does not, by what is left.
+func TestHugeMinimumInACallee(t *testing.T) {
+	m := new(asm.Module)
+	m.ImportMemory(256, 256)
+	f := m.Func("", "", "")
+	m.Entry(f, f)
+	for pages, want := range map[int]int32{257: codeCalleeTrapped, 258: codeSuccess} {
+		limits := DefaultLimits()
+		limits.TreeBytes = pages << 16
+		w := newWorldOf(t, limits)
+		w.storage.place(carol, m.Bytes())
+		requireEqual(t, fmt.Sprint(pages), w.codes(new(script).call(0, carol, 0, new(script))), []int32{want})
+	}
+}
+
+// TestConcurrentTrees: trees of several goroutines on one engine do not meet, whatever ends they come to.
+func TestConcurrentTrees(t *testing.T) {
+	limits := DefaultLimits()
+	limits.CachedModules = 1 // each tree displaces the other's module
+	for _, kind := range engines {
+		e := startEngine(t, limits, kind.config())
+		storage := newStorage()
+		for _, id := range [][32]byte{alice, bob} {
+			storage.place(id, scripted())
+		}
+		storage.place(parrot, echo())
+		var all sync.WaitGroup
+		for worker := range 4 {
+			text := strings.Repeat(string(rune('a'+worker)), 100)
+			inner := new(script).keep("k", text).host("seal1", "call", 0, parrot, 0, uint128.Zero, text, 100, outAt, sized(100)).
+				create(codeHash(scripted()), 0, new(script).set("k", text).call(0, parrot, 0, new(script)), "").
+				host("seal0", "seal_return", worker%2, outAt+32, 68)
+			s := new(script).call(0, bob, 0, new(script).operation(opTrap)).
+				host("seal1", "call", flagTailCall, bob, 0, uint128.Zero, inner.b, len(inner.b), sentinel, 0)
+			all.Go(func() {
+				for range 20 {
+					own, call := storage.clone(), sampleCall(1<<30)
+					call.Input = s.b
+					m, err := e.Prepare(t.Context(), scripted())
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					out, err := e.Execute(t.Context(), m, call, own)
+					want := Done
+					if worker%2 == 1 {
+						want = Reverted
+					}
+					if err != nil || out.Status != want || !bytes.Equal(out.Output, []byte(text[:68])) {
+						t.Errorf("worker %d: %s: %s: %q, %v", worker, out.Status, out.Reason, out.Output, err)
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		requireZero(t, e)
+	}
+}
