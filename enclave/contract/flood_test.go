@@ -149,3 +149,40 @@ func TestConcurrentTrees(t *testing.T) {
 		requireZero(t, e)
 	}
 }
+
+// TestFreshInstances: a call of code that ran before, or that waits further out in the same tree, finds memory and
+// globals as at the start, however the other call ended; and the one that waits finds its own as it left them.
+func TestFreshInstances(t *testing.T) {
+	w := newWorld(t)
+	const allow = flagAllowReentry
+	w.call.GasLimit = 1 << 25
+	dirty := func() *script { return new(script).operation(opCopy, outAt, strings.Repeat("secret", 10), 60) }
+	look := new(script).host("seal2", "set_storage", "seen", 4, outAt, 60).note("results")
+	ends := map[string]*script{
+		"done": new(script), "reverts": new(script).give(1, ""), "traps": new(script).operation(opTrap),
+		"recursion": new(script).operation(opRecurse, 1<<20), "grown": new(script).operation(opGrow, 3),
+		"bad call": new(script).give(2, ""),
+	}
+	for name, end := range ends {
+		inner := dirty()
+		inner.b = append(inner.b, end.b...)
+		s := dirty().call(allow, alice, 0, inner).call(allow, alice, 0, look).
+			call(allow, bob, 0, inner).call(allow, bob, 0, look).
+			host("seal2", "set_storage", "own", 3, outAt, 60)
+		for range 2 { // the second time everything has run before
+			w.storage.values = map[string]string{}
+			w.done(s)
+			for _, id := range [][32]byte{alice, bob} {
+				seen, _ := w.value(id, "seen")
+				results, _ := w.value(id, "results")
+				requireEqual(t, name, []any{seen, words([]byte(results))}, []any{string(make([]byte, 60)), []int32{-1}})
+			}
+			own, _ := w.value(alice, "own")
+			requireEqual(t, name, own, strings.Repeat("secret", 10))
+			w.run(inner) // ends as it ends
+		}
+		w.done(look)
+		seen, _ := w.value(alice, "seen")
+		requireEqual(t, name, seen, string(make([]byte, 60)))
+	}
+}
