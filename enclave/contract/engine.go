@@ -151,14 +151,6 @@ func (e *Engine) prepare(ctx context.Context, code []byte) (*Module, error) {
 	return m, nil
 }
 
-// load finds the module of code that storage has, for a call within a running tree.
-func (e *Engine) load(t *tree, hash [32]byte) (*Module, error) {
-	if m, ok := e.Cached(hash); ok {
-		return m, nil
-	}
-	return e.prepare(t.ctx, t.storage.Code(hash))
-}
-
 // acquire makes sure that m is compiled and stays so until release.
 func (e *Engine) acquire(ctx context.Context, m *Module) error {
 	if e.use(m) {

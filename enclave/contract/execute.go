@@ -117,7 +117,13 @@ func (e *Engine) Execute(ctx context.Context, m *Module, call Call, storage Stor
 	t := &tree{
 		engine: e, ctx: ctx, call: &call, storage: storage, limits: &e.limits,
 		memory: budget{uint64(e.limits.TreeBytes)}, transient: transient{left: e.limits.TransientBytes},
+		first: m, codeLeft: e.limits.TreeCodeBytes,
 	}
+	defer func() {
+		if failed := t.close(); failed != nil {
+			out, err = Outcome{}, errors.Join(err, failed)
+		}
+	}()
 	x := &execution{
 		account: call.Contract, caller: call.Caller, value: call.Value, input: call.Input, deploy: call.Deploy,
 	}

@@ -186,3 +186,72 @@ func TestFreshInstances(t *testing.T) {
 		requireEqual(t, name, seen, string(make([]byte, 60)))
 	}
 }
+
+// TestCodeIsPaidOnce: contracts that call more code than the cache holds make nobody compile again and again what they
+// do not pay for: each code costs its size the first time in a tree, cached or not, and is compiled once at most; how
+// much code a tree may call is bounded.
+func TestCodeIsPaidOnce(t *testing.T) {
+	limits := DefaultLimits()
+	limits.CachedModules = 2
+	code := func(n byte) []byte { return numbered(n) }
+	size := len(code(0))
+	limits.TreeCodeBytes = 6 * size
+	w := newWorldOf(t, limits)
+	var ids [][32]byte
+	for n := range byte(7) {
+		ids = append(ids, [32]byte{9, n})
+		w.storage.place(ids[n], code(n))
+	}
+	once := new(script)
+	for _, id := range ids[:6] {
+		once.call(0, id, 0, new(script))
+	}
+	first := w.done(once).GasUsed
+	requireEqual(t, "again, whatever is cached", w.done(once).GasUsed, first)
+	twice := new(script)
+	for _, id := range append(ids[:6:6], ids[:6]...) {
+		twice.call(0, id, 0, new(script))
+	}
+	both := w.done(twice).GasUsed
+	least := 6 * priceLoad * uint64(size)
+	if first < least || both-first > first-least+1_000_000 || both-first < 6*priceCall.base {
+		t.Fatalf("once %d gas, twice %d, the code %d", first, both, least)
+	}
+	for _, e := range w.engines {
+		loads := countingStorage{w.storage.clone(), map[[32]byte]int{}}
+		call := w.call
+		call.Input = twice.b
+		if out, err := e.Execute(t.Context(), prepare(t, e, scripted()), call, loads); err != nil || out.Status != Done {
+			t.Fatal(out, err)
+		}
+		requireEqual(t, "codes loaded", len(loads.of), 6)
+		for hash, n := range loads.of {
+			if n != 1 {
+				t.Fatalf("code %x is loaded %d times", hash[:4], n)
+			}
+		}
+		for _, el := range e.entries {
+			requireEqual(t, "users", el.Value.(*Module).users, 0)
+		}
+	}
+	over := new(script)
+	for _, id := range ids {
+		over.call(0, id, 0, new(script))
+	}
+	requireEqual(t, "more code than there may be", w.run(over).Status, LimitExceeded)
+	requireEqual(t, "own code is free", w.codes(new(script).call(flagAllowReentry, alice, 0, new(script))), []int32{0})
+	poor := new(script).host("seal1", "call", 0, parrot, 0, uint128.Zero, "", 0, sentinel, 0)
+	s := new(script).host("seal1", "call", 0, bob, uint64(100_000)+priceStart.base, uint128.Zero, poor.b, len(poor.b), sentinel, 0)
+	requireEqual(t, "paid before it is compiled", w.codes(s), []int32{codeCalleeTrapped})
+}
+
+// countingStorage counts how often each code is asked for.
+type countingStorage struct {
+	*memoryStorage
+	of map[[32]byte]int
+}
+
+func (s countingStorage) Code(hash [32]byte) []byte {
+	s.of[hash]++
+	return s.memoryStorage.Code(hash)
+}

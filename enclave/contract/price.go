@@ -31,6 +31,7 @@ var (
 	priceTransientSet = price{1_200, 4}
 
 	priceCall        = price{8_000, 1}  // input and output; what the callee needs is its own
+	priceLoad        = uint64(150)      // byte of code that is called the first time in a call tree
 	priceInstantiate = price{30_000, 2} // input, output and salt
 	priceMoney       = uint64(6_000)    // value sent with either
 	priceTerminate   = price{20_000, 0}
