@@ -173,7 +173,7 @@ func (x *execution) fact(a []uint64, b []byte) uint64 {
 	return 0
 }
 
-// account reads an account, a contract's id or a code hash.
+// account32 reads an account, a contract's id or a code hash.
 func (x *execution) account32(ptr uint32) (account [32]byte) {
 	copy(account[:], x.view(ptr, 32))
 	return account
