@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"io"
@@ -293,13 +294,11 @@ func (l *logs) since(id wire.ContractID, first uint64) wire.LogReply {
 		return wire.LogReply{First: l.floor, Next: l.floor}
 	}
 	all := slices.Concat(r.commands.entries, r.queries.entries)
-	slices.SortFunc(all, func(a, b wire.LogEntry) int {
-		if a.Sequence < b.Sequence {
-			return -1
-		}
-		return 1
-	})
-	reply := wire.LogReply{First: all[0].Sequence, Next: r.next}
+	slices.SortFunc(all, func(a, b wire.LogEntry) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	reply := wire.LogReply{First: r.next, Next: r.next}
+	if len(all) > 0 {
+		reply.First = all[0].Sequence
+	}
 	room := wire.MaxOutput - logEntryOverhead
 	for i := range all {
 		if all[i].Sequence < first {

@@ -95,7 +95,7 @@ func puppet(tag byte) []byte {
 	host := func(f byte, args ...[]byte) []byte { return append(slices.Concat(args...), 0x10, f) }
 	drop, nothing, allGas := []byte{0x1a}, []byte{0x41, 0x7f}, []byte{0x42, 0} // nothing is the address of no output
 	body := slices.Concat([]byte{1, 4, 0x7f},
-		i32(lenAt), i32(20000), []byte{0x36, 2, 0}, host(0, i32(input), i32(lenAt)),
+		i32(lenAt), i32(39000), []byte{0x36, 2, 0}, host(0, i32(input), i32(lenAt)),
 		i32(input), []byte{0x21, 0}, i32(input), load(i32(lenAt)), []byte{0x6a, 0x21, 1},
 		[]byte{0x02, 0x40, 0x03, 0x40, 0x20, 0, 0x20, 1, 0x4f, 0x0d, 1}, // until the step is past the end
 		[]byte{0x20, 0, 0x2f, 0, 1, 0x21, 2},                            // length = the u16 at 1
