@@ -181,16 +181,11 @@ func (c *Client) Logs(x *Worker, contract wire.ContractID, since uint64) (wire.L
 
 // OpenLog decrypts an entry of a contract's logs with the caller's identity key.
 func (c *Client) OpenLog(entry wire.LogEntry) (*wire.LogBatch, error) {
-	own, err := ecdh.FromIdentity(c.key)
-	if err != nil {
-		return nil, err
-	}
-	defer own.Zero()
 	e, err := envelope.Parse(entry.Envelope)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := e.Open(c.World.UID, own)
+	plain, err := e.OpenLog(c.World.UID, c.key)
 	if err != nil {
 		return nil, err
 	}

@@ -222,6 +222,46 @@ func TestCodeUpgradeSurvives(t *testing.T) {
 	p.agree()
 }
 
+// secret is a contract's own, the end of its entry; empty where it is zero or the contract unknown.
+func (p *puppets) secret(x *enclavetest.Worker, id wire.ContractID) string {
+	key := "c/" + string(id[:])
+	entry := x.Role.Entries(p.Cluster.ID, wire.ContractID{}, key)[key]
+	if len(entry) < 32 || entry[len(entry)-32:] == string(make([]byte, 32)) {
+		return ""
+	}
+	return entry[len(entry)-32:]
+}
+
+// Each contract has a secret that no other has, alike on all workers, and the same after keys have rotated and code has
+// changed.
+func TestSecretsOfContracts(t *testing.T) {
+	p := newPuppets(newStage(t, 2))
+	p.must(p.alice, p.hers, birth(p.code, 3, 0), birth(p.code, 4, 0))
+	ids := []wire.ContractID{p.hers, p.his, childOf(p.World, p.hers, p.code, 3), childOf(p.World, p.hers, p.code, 4)}
+	before := map[string]bool{}
+	for _, id := range ids {
+		before[p.secret(p.workers[0], id)] = true
+	}
+	if before[""] || len(before) != len(ids) {
+		t.Fatalf("%d contracts have %d secrets", len(ids), len(before))
+	}
+	p.BeginEpoch()
+	p.Fix()
+	p.must(p.alice, p.hers, upgrade(p.other))
+	p.agree()
+	p.agree()
+	p.agree()
+	p.workers[1].Restart()
+	p.sync()
+	for i, x := range p.workers {
+		for _, id := range ids {
+			if !before[p.secret(x, id)] {
+				t.Errorf("worker %d: %s has another secret", i, id)
+			}
+		}
+	}
+}
+
 // Who has ended its existence is no contract any more, for ever: its money is where it said, its id is not given again,
 // nothing runs under it, and what it stored is dropped from mark to mark, not more at a time than a mark may.
 func TestEndOfAContract(t *testing.T) {
@@ -245,6 +285,11 @@ func TestEndOfAContract(t *testing.T) {
 	for account, want := range map[[32]byte]uint64{p.bob.Identity().AccountID(): 1490, p.his: 10, p.hers: 0, child: 0} {
 		if got := p.balance(x, account); got != want {
 			t.Errorf("an heir has %d, want %d", got, want)
+		}
+	}
+	for _, id := range []wire.ContractID{p.hers, child} {
+		if p.secret(x, id) != "" {
+			t.Error("the secret is still there")
 		}
 	}
 	again, at := p.alice.Instantiate(p.code, 1, nil)

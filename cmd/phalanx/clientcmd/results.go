@@ -38,7 +38,7 @@ type execution struct {
 
 func executionOf(c *abi.Contract, m *abi.Message, o wire.Outcome) execution {
 	out := execution{
-		Status: o.Status.String(), Fault: printable([]byte(o.Fault)), GasUsed: o.GasUsed, Output: json.RawMessage("null"), Events: []eventView{},
+		Status: o.Status.String(), Fault: oneLine(o.Fault), GasUsed: o.GasUsed, Output: json.RawMessage("null"), Events: []eventView{},
 	}
 	if value, _, err := c.DecodeOutput(m, o.Output); err == nil {
 		out.Output = value
@@ -184,16 +184,6 @@ func (r queryResult) text(w io.Writer) {
 	}
 	fmt.Fprintf(w, "height    %d, block %s of %s\nroot      %s over %d messages\nworker    %s\n",
 		r.Height, r.BlockHash, r.BlockTime, r.StateRoot, r.Count, r.Worker)
-}
-
-// printable keeps a contract from writing to the user's terminal what is no text.
-func printable(b []byte) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(string(b), "\uFFFD"))
 }
 
 func randomSalt() (salt [32]byte, err error) {
