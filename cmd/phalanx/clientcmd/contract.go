@@ -35,8 +35,9 @@ type contractFlags struct {
 func contractCommand() *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{Use: "contract", Short: "Deploy, call and query confidential contracts", Args: cobra.NoArgs}
+	cmd.AddCommand(logsCommand(o))
 	o.addTo(cmd)
-	cmd.AddCommand(deployCommand(o), callCommand(o), queryCommand(o), contractShowCommand(o), contractListCommand(o), logsCommand(o))
+	cmd.AddCommand(deployCommand(o), callCommand(o), queryCommand(o), contractShowCommand(o), contractListCommand(o))
 	return cmd
 }
 

@@ -38,7 +38,7 @@ type execution struct {
 
 func executionOf(c *abi.Contract, m *abi.Message, o wire.Outcome) execution {
 	out := execution{
-		Status: o.Status.String(), Fault: oneLine(o.Fault), GasUsed: o.GasUsed, Output: json.RawMessage("null"), Events: []eventView{},
+		Status: o.Status.String(), Fault: printable([]byte(o.Fault)), GasUsed: o.GasUsed, Output: json.RawMessage("null"), Events: []eventView{},
 	}
 	if value, _, err := c.DecodeOutput(m, o.Output); err == nil {
 		out.Output = value
@@ -70,7 +70,7 @@ func eventOf(c *abi.Contract, e wire.Event) eventView {
 func (e execution) text(w io.Writer) {
 	fmt.Fprintf(w, "status    %s\n", e.Status)
 	if e.Fault != "" {
-		fmt.Fprintf(w, "fault     %s\n", e.Fault)
+		fmt.Fprintf(w, "fault     %s\n", oneLine(e.Fault))
 	}
 	if string(e.Output) != "null" {
 		fmt.Fprintf(w, "output    %s\n", printable(e.Output))
