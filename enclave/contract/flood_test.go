@@ -47,11 +47,12 @@ func TestFloods(t *testing.T) {
 		"itself, twice at each depth":   repeat(million, self(flagCloneInput)),
 		"events of callees":             repeat(million, new(script).call(0, carol, 0, new(script).event(strings.Repeat("e", 1000))).event("x")),
 		"events rolled back":            repeat(million, new(script).call(0, carol, 0, new(script).event(strings.Repeat("e", 1000)).give(1, ""))),
-		"transient storage of callees":  repeat(million, new(script).call(0, carol, 0, new(script).keep("k", strings.Repeat("e", 8000)).keep("k", "")).keep("x", "y").keep("x", "z")),
-		"debug messages of callees":     repeat(million, new(script).call(0, carol, 0, new(script).host("seal0", "debug_message", "hello", 5))),
-		"memory of callees":             repeat(million, new(script).call(0, carol, 0, new(script).operation(opGrow, 14))),
-		"16 MiB returned":               new(script).host("seal0", "seal_return", 0, at(0), 16<<20),
-		"all gas":                       new(script).operation(opSpin),
+		"transient storage of callees": repeat(million, new(script).keep("x", "y").keep("x", "z").
+			call(0, carol, 0, new(script).keep("k", strings.Repeat("e", 8000)).keep("k", ""))),
+		"debug messages of callees": repeat(million, new(script).call(0, carol, 0, new(script).host("seal0", "debug_message", "hello", 5))),
+		"memory of callees":         repeat(million, new(script).call(0, carol, 0, new(script).operation(opGrow, 14))),
+		"16 MiB returned":           new(script).host("seal0", "seal_return", 0, at(0), 16<<20),
+		"all gas":                   new(script).operation(opSpin),
 	}
 	start := w.storage
 	for name, flood := range cases {

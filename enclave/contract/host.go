@@ -44,15 +44,12 @@ func (h *hostFunction) names() []hostName {
 	return names
 }
 
-// offered lists every name with its function. Where two versions share a name in the module of functions that are not
-// final, the first of the table has it: the other was final already when the first came.
+// offered lists every name with its function.
 func offered() map[hostName]*hostFunction {
 	all := make(map[hostName]*hostFunction)
 	for i := range hostFunctions {
 		for _, name := range hostFunctions[i].names() {
-			if _, taken := all[name]; !taken {
-				all[name] = &hostFunctions[i]
-			}
+			all[name] = &hostFunctions[i]
 		}
 	}
 	return all

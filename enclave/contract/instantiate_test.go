@@ -65,7 +65,8 @@ func TestInstantiateCodes(t *testing.T) {
 		"short address":   {Trapped, nil, 0, new(script).host("seal1", "instantiate", hash, 0, none, "", 0, outAt, sized(31), sentinel, 0, "", 0)},
 		"short output":    {Trapped, nil, 0, addressed(new(script).give(1, "ten bytes!"))},
 		"huge salt":       {LimitExceeded, nil, 0, new(script).host("seal1", "instantiate", hash, 0, none, "", 0, sentinel, 0, sentinel, 0, at(0), 256<<10+1)},
-		"retried":         {Done, []int32{codeCalleeTrapped, codeCalleeTrapped}, 0, new(script).create(hash, 1, new(script).operation(opTrap), "").create(hash, 1, new(script).operation(opTrap), "")},
+		"retried": {Done, []int32{codeCalleeTrapped, codeCalleeTrapped}, 0, new(script).create(hash, 1, new(script).operation(opTrap), "").
+			create(hash, 1, new(script).operation(opTrap), "")},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

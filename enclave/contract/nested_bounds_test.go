@@ -192,10 +192,11 @@ func TestTreeBounds(t *testing.T) {
 		codes  []int32
 		events int
 	}{
-		"within":         {new(script).call(0, bob, 0, two).event("3"), []int32{0}, 3},
-		"too many":       {new(script).event("0").event("0").call(0, bob, 0, two).event("3"), []int32{1}, 3},
-		"reverted":       {new(script).call(0, bob, 0, new(script).event("1").event("2").event("3").give(1, "")).event("4").event("5").event("6"), []int32{2}, 3},
-		"too many bytes": {new(script).event(strings.Repeat("a", 60)).call(0, bob, 0, new(script).event(strings.Repeat("b", 41))).event(strings.Repeat("c", 40)), []int32{1}, 2},
+		"within":   {new(script).call(0, bob, 0, two).event("3"), []int32{0}, 3},
+		"too many": {new(script).event("0").event("0").call(0, bob, 0, two).event("3"), []int32{1}, 3},
+		"reverted": {new(script).call(0, bob, 0, new(script).event("1").event("2").event("3").give(1, "")).event("4").event("5").event("6"), []int32{2}, 3},
+		"too many bytes": {new(script).event(strings.Repeat("a", 60)).
+			call(0, bob, 0, new(script).event(strings.Repeat("b", 41))).event(strings.Repeat("c", 40)), []int32{1}, 2},
 	}
 	for name, c := range cases {
 		w := newWorldOf(t, limits)

@@ -90,15 +90,16 @@ func TestCallMistakes(t *testing.T) {
 		reason string
 		script *script
 	}{
-		"unknown flag":         {Trapped, "unknown flags", call(32, none, sentinel, 0)},
-		"high flag":            {Trapped, "unknown flags", call(-1<<31, none, sentinel, 0)},
-		"short buffer":         {Trapped, "too short", call(0, none, outAt, sized(4))},
-		"money read-only":      {Trapped, "may not change", call(flagReadOnly, one, sentinel, 0)},
-		"self":                 {Trapped, "again", new(script).call(0, alice, 0, new(script))},
-		"forwarded twice":      {Trapped, "handed on", forward().call(flagForwardInput, parrot, 0, new(script))},
-		"cloned after":         {Trapped, "handed on", forward().call(flagCloneInput, parrot, 0, new(script))},
-		"read after":           {Trapped, "handed on", forward().host("seal0", "input", outAt, sized(1<<14))},
-		"forwarded to nobody":  {Trapped, "handed on", new(script).call(flagForwardInput, nobody, 0, new(script)).host("seal0", "input", outAt, sized(1<<14))},
+		"unknown flag":    {Trapped, "unknown flags", call(32, none, sentinel, 0)},
+		"high flag":       {Trapped, "unknown flags", call(-1<<31, none, sentinel, 0)},
+		"short buffer":    {Trapped, "too short", call(0, none, outAt, sized(4))},
+		"money read-only": {Trapped, "may not change", call(flagReadOnly, one, sentinel, 0)},
+		"self":            {Trapped, "again", new(script).call(0, alice, 0, new(script))},
+		"forwarded twice": {Trapped, "handed on", forward().call(flagForwardInput, parrot, 0, new(script))},
+		"cloned after":    {Trapped, "handed on", forward().call(flagCloneInput, parrot, 0, new(script))},
+		"read after":      {Trapped, "handed on", forward().host("seal0", "input", outAt, sized(1<<14))},
+		"forwarded to nobody": {Trapped, "handed on", new(script).call(flagForwardInput, nobody, 0, new(script)).
+			host("seal0", "input", outAt, sized(1<<14))},
 		"forwarded by another": {Trapped, "handed on", new(script).delegate(flagForwardInput, codeHash(echo()), new(script)).call(flagForwardInput, parrot, 0, new(script))},
 		"huge input":           {LimitExceeded, "input", new(script).host("seal1", "call", 0, parrot, 0, none, at(0), 256<<10+1, sentinel, 0)},
 	}
@@ -227,24 +228,27 @@ func TestReentrance(t *testing.T) {
 	delegated := func(outer, inner int) *script { // Alice delegates, which calls Alice
 		return new(script).delegate(outer, w.code, self(inner)).results()
 	}
+	again := new(script).set("again", "").b
+	old := new(script).host("seal0", "call", alice, 32, 0, uint128.Zero, 16, again, len(again), sentinel, 0)
 	for name, c := range map[string]struct {
 		script *script
 		again  bool
 		want   Status
 	}{
-		"self, allowed":                {self(allow), true, Done},
-		"self, denied":                 {self(0), false, Trapped},
-		"around, allowed":              {around(allow, 0), true, Done},
-		"around, denied":               {around(0, 0), false, Done}, // Bob traps, Alice goes on
-		"around, allowed by Bob only":  {around(0, allow), false, Done},
-		"self by delegate":             {delegated(0, allow), true, Done},
-		"self by delegate, denied":     {delegated(0, 0), false, Done},
-		"twice":                        {new(script).call(allow, alice, 0, self(allow)).results(), true, Done},
-		"twice, denied by the first":   {new(script).call(0, bob, 0, self(allow)).results(), false, Done},
-		"again after a denied one":     {new(script).call(0, parrot, 0, new(script)).call(allow, alice, 0, new(script).set("again", "")), true, Done},
-		"old version allows":           {new(script).host("seal0", "call", alice, 32, 0, uint128.Zero, 16, new(script).set("again", "").b, len(new(script).set("again", "").b), sentinel, 0), true, Done},
-		"not a contract, denied":       {new(script).call(0, nobody, 0, new(script)).results(), false, Done},
-		"Bob again from Carol, denied": {new(script).call(allow, bob, 0, new(script).call(0, carol, 0, new(script).call(0, bob, 0, new(script)).operation(opTrap)).note("again")).results(), false, Done},
+		"self, allowed":               {self(allow), true, Done},
+		"self, denied":                {self(0), false, Trapped},
+		"around, allowed":             {around(allow, 0), true, Done},
+		"around, denied":              {around(0, 0), false, Done}, // Bob traps, Alice goes on
+		"around, allowed by Bob only": {around(0, allow), false, Done},
+		"self by delegate":            {delegated(0, allow), true, Done},
+		"self by delegate, denied":    {delegated(0, 0), false, Done},
+		"twice":                       {new(script).call(allow, alice, 0, self(allow)).results(), true, Done},
+		"twice, denied by the first":  {new(script).call(0, bob, 0, self(allow)).results(), false, Done},
+		"again after a denied one":    {new(script).call(0, parrot, 0, new(script)).call(allow, alice, 0, new(script).set("again", "")), true, Done},
+		"old version allows":          {old, true, Done},
+		"not a contract, denied":      {new(script).call(0, nobody, 0, new(script)).results(), false, Done},
+		"Bob again from Carol, denied": {new(script).call(allow, bob, 0, new(script).
+			call(0, carol, 0, new(script).call(0, bob, 0, new(script)).operation(opTrap)).note("again")).results(), false, Done},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

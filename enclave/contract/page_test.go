@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -39,6 +40,14 @@ func number(t *testing.T, s string) uint64 {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// commas writes a number below a million with its comma.
+func commas(n uint64) string {
+	if n < 1000 {
+		return strconv.FormatUint(n, 10)
+	}
+	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
 }
 
 // testNames finds the tests of this package.
@@ -100,6 +109,16 @@ func TestHostFunctionsPage(t *testing.T) {
 			[]any{h.module, h.name, h.params, result, strings.Join(also, " "), readOnly, h.price.base, h.price.byte})
 		if !strings.HasPrefix(r[9], "Test") {
 			t.Errorf("%s.%s names no test", h.module, h.name)
+		}
+	}
+	prose := strings.Join(strings.Fields(page), " ")
+	for format, price := range map[string]uint64{
+		"a value costs %s gas": priceMoney, "start: %s,": priceStart.base, "%s for each page": pricePage,
+		"%s for each table entry": priceTable, "%s for each function": priceFunction, "costs %s gas for each byte of it": priceLoad,
+		"%s more per topic": priceTopic,
+	} {
+		if phrase := fmt.Sprintf(format, commas(price)); !strings.Contains(prose, phrase) {
+			t.Errorf("the page does not say %q", phrase)
 		}
 	}
 	names := testNames(t)

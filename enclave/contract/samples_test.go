@@ -204,6 +204,15 @@ func TestSamplesAreWhole(t *testing.T) {
 	requireEqual(t, "functions", have, want)
 }
 
+// TestNamesAreUnique: no name stands for two functions.
+func TestNamesAreUnique(t *testing.T) {
+	n := 0
+	for i := range hostFunctions {
+		n += len(hostFunctions[i].names())
+	}
+	requireEqual(t, "names", len(offered()), n)
+}
+
 // TestEveryFunctionRight: a right use of each function ends well and gives what it should.
 func TestEveryFunctionRight(t *testing.T) {
 	w := sampleWorld(t)
