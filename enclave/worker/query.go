@@ -297,14 +297,6 @@ func (cl *cluster) execQuery(ctx context.Context, a *anchor, inv *wire.Invocatio
 	return outcome(space, result, 0), result.Debug, err
 }
 
-// ownQuery answers a query that is to no contract but to the cluster itself.
-func (cl *cluster) ownQuery(o *state.Overlay, inv *wire.Invocation) (wire.Outcome, error) {
-	if len(inv.Payload.Input) == 0 {
-		return ownBalance(o, inv)
-	}
-	return cl.logsFor(o, inv)
-}
-
 // ownBalance answers the query without target and input: the caller's balance in the cluster, as the SCALE of a u128.
 func ownBalance(o *state.Overlay, inv *wire.Invocation) (wire.Outcome, error) {
 	has, err := balance(o, inv.From.AccountID())

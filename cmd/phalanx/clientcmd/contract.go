@@ -296,18 +296,30 @@ func (f *contractFlags) target(ctx context.Context, s *session, args []string) (
 	if t.input, err = t.contract.EncodeCall(t.message, args[2:]); err != nil {
 		return t, badArguments(err)
 	}
-	t.cluster, err = s.clusterOf(ctx, t.id, wire.CodeHash(t.contract.CodeHash()))
+	t.cluster, err = f.clusterOf(ctx, s, t.id, wire.CodeHash(t.contract.CodeHash()))
 	return t, err
 }
 
 // clusterOf finds a contract's cluster: what the chain says, or, for the chain learns of a contract some blocks after
-// its receipt, --cluster or the network's. It makes sure that the file is of the contract's code, if the chain knows it.
-func (s *session) clusterOf(ctx context.Context, id wire.ContractID, code wire.CodeHash) (wire.ClusterID, error) {
+// its receipt, --cluster or the network's. It makes sure that the file is of the contract's code, if the chain knows it: a
+// contract may have taken other code than it was made of, which only the cluster knows.
+func (f *contractFlags) clusterOf(ctx context.Context, s *session, id wire.ContractID, code wire.CodeHash) (wire.ClusterID, error) {
 	cluster, made, err := s.clusterHolding(ctx, id)
-	if err == nil && !made.IsZero() && made != code {
-		err = usage("the file is of other code (%s) than the contract (%s)", code, made)
+	if err != nil || made.IsZero() || made == code {
+		return cluster, err
 	}
-	return cluster, err
+	from, err := s.account(f.from, "from")
+	if err != nil {
+		return cluster, err
+	}
+	now, err := s.client.ContractCode(ctx, cluster, id, client.Of(from))
+	if err != nil {
+		return cluster, fmt.Errorf("the file is not of the code that the contract was made of; asking for its code now: %w", err)
+	}
+	if now.Code != code {
+		return cluster, usage("the file is of other code (%s) than the contract (%s)", code, now.Code)
+	}
+	return cluster, nil
 }
 
 // clusterHolding finds a contract's cluster, and the code it was made of; no code where the chain does not know it.
