@@ -308,7 +308,7 @@ func (f *function) numeric(op byte, n *numeric) {
 		f.memoryOperand(n.align)
 	}
 	f.apply(n)
-	if n.nan {
+	if n.nan && !f.m.cfg.door.plain {
 		f.canonicalise(letter(n.result))
 	}
 }

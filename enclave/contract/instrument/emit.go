@@ -55,9 +55,16 @@ func (m *module) emit() []byte {
 	if m.hasTable {
 		section(secTable, 1, appendU32(appendU32([]byte{0x70, 1}, m.table), m.table))
 	}
-	section(secMemory, 1, appendU32(appendU32([]byte{1}, m.minPages), m.maxPages))
+	if m.hasMemory {
+		section(secMemory, 1, appendU32(appendU32([]byte{1}, m.minPages), m.maxPages))
+	}
 	section(secGlobal, len(m.globals)+2, m.emitGlobals())
-	section(secExport, 4, m.emitExports())
+	exports := m.exported()
+	section(secExport, len(exports), emitExports(exports))
+	if m.start != none {
+		start := appendU32(nil, m.start)
+		out = append(append(out, secStart, byte(len(start))), start...)
+	}
 	section(secElement, len(m.elements), m.emitElements())
 	section(secCode, len(m.bodies)+helpers, m.emitBodies())
 	section(secData, len(m.data), m.emitData())
@@ -106,19 +113,21 @@ func (m *module) emitGlobals() (b []byte) {
 		b = append(append(b, byte(g.typ), mut), g.init...)
 		b = append(b, opEnd)
 	}
-	b = append(b, byte(I64), 1, opI64Const, 0, opEnd)
+	b = append(appendConst64(append(b, byte(I64), 1), m.cfg.door.gas), opEnd)
 	return append(b, byte(I32), 1, opI32Const, 0, opEnd)
 }
 
-func (m *module) emitExports() (b []byte) {
-	for _, e := range []struct {
-		name  string
-		kind  byte
-		index uint32
-	}{
-		{DeployExport, kindFunction, m.deploy}, {CallExport, kindFunction, m.call},
-		{GasExport, kindGlobal, m.gas()}, {StackExport, kindGlobal, m.stack()},
-	} {
+// exported lists what the rewritten module exports.
+func (m *module) exported() []export {
+	counters := []export{{GasExport, kindGlobal, m.gas()}, {StackExport, kindGlobal, m.stack()}}
+	if m.cfg.door.exports {
+		return append(m.exports, counters...)
+	}
+	return append([]export{{DeployExport, kindFunction, m.deploy}, {CallExport, kindFunction, m.call}}, counters...)
+}
+
+func emitExports(exports []export) (b []byte) {
+	for _, e := range exports {
 		b = appendU32(append(appendName(b, e.name), e.kind), e.index)
 	}
 	return b
@@ -160,6 +169,9 @@ func (m *module) emitBodies() (b []byte) {
 
 // emitHelper writes a function that charges scale(its argument) and returns the argument.
 func (m *module) emitHelper(scale func([]byte) []byte) []byte {
+	if m.cfg.door.plain {
+		return append(appendOp([]byte{0}, opLocalGet, 0), opEnd)
+	}
 	b := appendOp([]byte{0}, opGlobalGet, m.gas())
 	b = scale(appendOp(b, opLocalGet, 0))
 	b = appendOp(append(b, opI64Sub), opGlobalSet, m.gas())
@@ -196,7 +208,7 @@ func (m *module) emitBody(f *body) []byte {
 	for _, g := range groups {
 		b = append(appendU32(b, g.count), byte(g.typ))
 	}
-	if !f.calls {
+	if !f.calls || m.cfg.door.plain {
 		return append(m.emitRuns(b, f), opEnd)
 	}
 	// The entry's charge stands before the frame's: an overdrawn call never grows the stack.
@@ -236,6 +248,9 @@ func (m *module) emitRuns(b []byte, f *body) []byte {
 }
 
 func (m *module) emitMark(b []byte, k *mark) []byte {
+	if m.cfg.door.plain {
+		return b
+	}
 	if k.weight != 0 {
 		b = m.emitCharge(b, k.weight)
 	}
