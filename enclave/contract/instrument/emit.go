@@ -175,7 +175,7 @@ func (m *module) emitHelper(scale func([]byte) []byte) []byte {
 	b := appendOp([]byte{0}, opGlobalGet, m.gas())
 	b = scale(appendOp(b, opLocalGet, 0))
 	b = appendOp(append(b, opI64Sub), opGlobalSet, m.gas())
-	b = m.emitCheck(b)
+	b = trapBelowZero(appendOp(b, opGlobalGet, m.gas()))
 	return append(appendOp(b, opLocalGet, 0), opEnd)
 }
 
@@ -185,24 +185,23 @@ func (m *module) emitCharge(b []byte, weight uint64) []byte {
 	return appendOp(append(b, opI64Sub), opGlobalSet, m.gas())
 }
 
-// emitCheck traps when the gas is overdrawn.
-func (m *module) emitCheck(b []byte) []byte {
-	b = appendConst64(appendOp(b, opGlobalGet, m.gas()), 0)
-	return append(b, opI64LtS, opIf, blockEmpty, opUnreachable, opEnd)
+// emitChecked lowers the gas and traps when it is overdrawn. The local keeps what is left for the comparison.
+func (m *module) emitChecked(b []byte, weight uint64, local uint32) []byte {
+	b = appendConst64(appendOp(b, opGlobalGet, m.gas()), int64(weight))
+	b = appendOp(append(b, opI64Sub), opLocalTee, local)
+	b = appendOp(b, opGlobalSet, m.gas())
+	return trapBelowZero(appendOp(b, opLocalGet, local))
+}
+
+func trapBelowZero(b []byte) []byte {
+	return append(appendConst64(b, 0), opI64LtS, opIf, blockEmpty, opUnreachable, opEnd)
 }
 
 // emitBody puts charges, the frame's accounting and the scratch locals around and into the instructions.
 func (m *module) emitBody(f *body) []byte {
-	groups := f.groups[:len(f.groups):len(f.groups)]
-	switch {
-	case f.scratchF32 != none && f.scratchF64 != none && f.scratchF32 > f.scratchF64:
-		groups = append(groups, localGroup{1, F64}, localGroup{1, F32})
-	case f.scratchF32 != none && f.scratchF64 != none:
+	groups := append(f.groups[:len(f.groups):len(f.groups)], localGroup{1, I64}, localGroup{1, I32})
+	if f.nan {
 		groups = append(groups, localGroup{1, F32}, localGroup{1, F64})
-	case f.scratchF32 != none:
-		groups = append(groups, localGroup{1, F32})
-	case f.scratchF64 != none:
-		groups = append(groups, localGroup{1, F64})
 	}
 	b := appendU32(nil, uint32(len(groups)))
 	for _, g := range groups {
@@ -212,13 +211,14 @@ func (m *module) emitBody(f *body) []byte {
 		return append(m.emitRuns(b, f), opEnd)
 	}
 	// The entry's charge stands before the frame's: an overdrawn call never grows the stack.
-	b = m.emitMark(b, &f.marks[0])
+	b = m.emitMark(b, f, &f.marks[0])
 	rest := *f
 	rest.marks = f.marks[1:]
-	b = m.emitEnter(b, f.frame(m))
+	b = m.emitEnter(b, f)
 	b = append(b, opBlock, blockType(f.result))
 	b = append(m.emitRuns(b, &rest), opEnd)
-	return append(m.emitLeave(b, f.frame(m)), opEnd)
+	b = appendConst32(appendOp(b, opGlobalGet, m.stack()), f.frame(m))
+	return append(appendOp(append(b, opI32Sub), opGlobalSet, m.stack()), opEnd)
 }
 
 func blockType(result ValueType) byte {
@@ -242,32 +242,28 @@ func (m *module) emitRuns(b []byte, f *body) []byte {
 	for i := range f.marks {
 		b = append(b, f.code[from:f.marks[i].offset]...)
 		from = f.marks[i].offset
-		b = m.emitMark(b, &f.marks[i])
+		b = m.emitMark(b, f, &f.marks[i])
 	}
 	return append(b, f.code[from:]...)
 }
 
-func (m *module) emitMark(b []byte, k *mark) []byte {
-	if m.cfg.door.plain {
-		return b
-	}
-	if k.weight != 0 {
-		b = m.emitCharge(b, k.weight)
-	}
-	if k.check {
-		b = m.emitCheck(b)
+func (m *module) emitMark(b []byte, f *body, k *mark) []byte {
+	switch {
+	case m.cfg.door.plain:
+	case k.check:
+		return m.emitChecked(b, k.weight, f.locals+scratchGas)
+	case k.weight != 0:
+		return m.emitCharge(b, k.weight)
 	}
 	return b
 }
 
-func (m *module) emitEnter(b []byte, slots uint32) []byte {
-	b = appendConst32(appendOp(b, opGlobalGet, m.stack()), slots)
-	b = appendOp(append(b, opI32Add), opGlobalSet, m.stack())
-	b = appendConst32(appendOp(b, opGlobalGet, m.stack()), m.cfg.Limits.StackSlots)
-	return append(b, opI32GtU, opIf, blockEmpty, opUnreachable, opEnd)
-}
-
-func (m *module) emitLeave(b []byte, slots uint32) []byte {
-	b = appendConst32(appendOp(b, opGlobalGet, m.stack()), slots)
-	return appendOp(append(b, opI32Sub), opGlobalSet, m.stack())
+// emitEnter takes the frame of f and traps when that is too much. The counter is set first: above its limit it says why
+// the call trapped. Keeping the old count for the return as well is slower than counting down: it lives across calls.
+func (m *module) emitEnter(b []byte, f *body) []byte {
+	slots, before := f.frame(m), f.locals+scratchStack
+	b = appendOp(appendOp(b, opGlobalGet, m.stack()), opLocalTee, before)
+	b = appendOp(append(appendConst32(b, slots), opI32Add), opGlobalSet, m.stack())
+	b = appendConst32(appendOp(b, opLocalGet, before), m.cfg.Limits.StackSlots-slots)
+	return append(b, opI32GtS, opIf, blockEmpty, opUnreachable, opEnd)
 }

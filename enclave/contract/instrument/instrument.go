@@ -17,10 +17,12 @@
 //
 // # What is rewritten
 //
-//   - Gas. A mutable i64 global, exported as [GasExport], is lowered at the start of every straight run of
-//     instructions by the run's weight. It is compared with zero at function entries and loop heads only: every cycle
-//     passes one of them, so a contract overdraws by at most one function body before it traps. Below zero after a
-//     trap means out of gas. memory.grow, memory.copy and memory.fill are charged by size before they run.
+//   - Gas. A mutable i64 global, exported as [GasExport], is lowered at the start of every run by the run's weight. A
+//     run is all code that is executed together: it goes on behind a block that no branch leaves for further outside,
+//     however the block is passed. So a call that returns has used exactly the sum of what its executed instructions
+//     weigh, and one that traps at least that. The gas is compared with zero at function entries and loop heads only:
+//     every cycle passes one of them, so a contract overdraws by at most one function body before it traps. Below zero
+//     after a trap means out of gas. memory.grow, memory.copy and memory.fill are charged by size before they run.
 //   - Stack. A mutable i32 global, exported as [StackExport], counts the stack that nested calls hold, in slots of
 //     eight bytes: a base per frame, which bounds the depth, plus parameters, locals, the highest operand stack and an
 //     allowance for what a compiler spills, which bounds the memory. Above [Limits.StackSlots] the call traps.
@@ -29,6 +31,13 @@
 //     the canonical NaN when it is a NaN.
 //   - Memory. The imported memory becomes the module's own, its maximum never above [Limits.MaxPages].
 //   - Exports other than the two entry points are dropped, as are custom sections.
+//
+// # How it is tested
+//
+// TestSpecification runs the WebAssembly specification's scripts through the pass on both engines. TestMeaningIsKept
+// generates contracts and, from the same bytes, references that make NaNs canonical and count gas by code of their own;
+// PHALANX_GENERATED=N makes N of them. FuzzParse and FuzzPass do the same without end. BenchmarkPass prints how many
+// times longer loops take behind the pass.
 package instrument
 
 import (
@@ -115,7 +124,9 @@ type Config struct {
 // door opens the pass for the tests of this package, which run modules that are no contracts. Its zero value, which
 // is all that other packages can give, is closed.
 type door struct {
-	exports bool  // keep every export and the start function; demand no entry points and no memory; own a memory imported from anywhere
+	// exports keeps every export and the start function, demands no entry points and no memory, and takes a memory that
+	// is imported from anywhere.
+	exports bool
 	plain   bool  // charge nothing and canonicalise nothing
 	gas     int64 // at the start
 }
