@@ -298,13 +298,22 @@ func (g *generator) jump() []byte {
 	g.labels++
 	defer func() { g.labels-- }()
 	dead := asm.Cat(asm.I32Add, asm.Drop, asm.Block(asm.I64(1), asm.Drop), asm.Nop)
-	switch g.pick(4) {
+	switch g.pick(6) {
 	case 0:
 		return asm.Block(g.count(Weights.Branch), asm.Br(g.target()), dead)
 	case 1:
 		return asm.Cat(g.expression('i', 1), g.count(Weights.BranchIf), asm.If(g.result(), g.count(Weights.Branch), asm.Return, dead))
 	case 2:
 		return asm.Cat(g.expression('i', 1), g.count(Weights.BranchIf), asm.If(g.plain(1, asm.Unreachable), dead))
+	case 3, 4:
+		// Arms of which each may be left; behind both there is code that validation takes for live.
+		arm := func() []byte {
+			if g.pick(2) == 0 {
+				return g.statements(5)
+			}
+			return asm.Cat(g.count(Weights.Branch), asm.Br(g.target()), dead)
+		}
+		return asm.Cat(g.expression('i', 1), g.count(Weights.BranchIf), []byte{0x04, 0x40}, arm(), asm.Else, arm(), asm.End)
 	}
 	table := asm.Cat(g.expression('i', 1), g.count(Weights.BranchTable), []byte{0x0e}, asm.U32(3))
 	for range 4 {
@@ -382,7 +391,17 @@ func (g *generator) function() []byte {
 		locals = append(append(locals, localsPerType), code(t))
 	}
 	entry := g.count(Weights.Entry + uint64(len(letters)*localsPerType))
-	body := asm.Cat(locals, entry, g.burn(), asm.Block(g.statements(0)))
+	body := asm.Cat(locals, entry, g.burn())
+	for _, t := range []byte("fd") {
+		body = asm.Cat(body, g.constant(t), g.plain(1, asm.Set(g.local(t))))
+	}
+	body = asm.Cat(body, asm.Block(g.statements(0)))
+	// What the locals came to is seen in the globals, NaNs made here among it.
+	for i, add := range []byte{0x6a, 0x7c, 0x92, 0xa0} {
+		t := letters[i]
+		body = asm.Cat(body, g.plain(1, asm.Get(g.local(t))), g.plain(1, asm.Get(g.local(t))), g.op(add),
+			g.count(Weights.Global), asm.Op(0x24, g.global(t)))
+	}
 	return asm.Cat(body, g.result(), asm.End)
 }
 

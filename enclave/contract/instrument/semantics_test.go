@@ -25,30 +25,44 @@ type sight struct {
 	count  uint64   // of the reference
 }
 
-// host offers the imports of generated modules, and notes what they are asked.
-func host(t testing.TB, r wazero.Runtime, asked *[]uint64) {
+// stage is a compiled module with the host that generated modules import.
+type stage struct {
+	runtime  wazero.Runtime
+	compiled wazero.CompiledModule
+	asked    []uint64 // of the host in the current run
+}
+
+func newStage(t testing.TB, code []byte, config wazero.RuntimeConfig) *stage {
+	t.Helper()
+	ctx := context.Background()
+	s := &stage{runtime: wazero.NewRuntimeWithConfig(ctx, config)}
+	t.Cleanup(func() { _ = s.runtime.Close(ctx) })
 	fee := func(_ context.Context, stack []uint64) {
-		*asked = append(*asked, stack[0])
+		s.asked = append(s.asked, stack[0])
 		stack[0] = uint64(uint32(stack[0] * 31))
 	}
 	i64, i32 := []api.ValueType{api.ValueTypeI64}, []api.ValueType{api.ValueTypeI32}
-	builder := r.NewHostModuleBuilder("seal0").NewFunctionBuilder().WithGoFunction(api.GoFunc(fee), i64, i32)
-	if _, err := builder.Export("fee").Instantiate(context.Background()); err != nil {
+	builder := s.runtime.NewHostModuleBuilder("seal0").NewFunctionBuilder().WithGoFunction(api.GoFunc(fee), i64, i32)
+	if _, err := builder.Export("fee").Instantiate(ctx); err != nil {
 		t.Fatal(err)
 	}
+	var err error
+	if s.compiled, err = s.runtime.CompileModule(ctx, code); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
-// observe runs call.
-func observe(t testing.TB, code []byte, config wazero.RuntimeConfig, gas uint64) (s sight) {
+// observe runs call in a fresh instance.
+func (st *stage) observe(t testing.TB, gas uint64) (s sight) {
 	t.Helper()
 	ctx := context.Background()
-	r := wazero.NewRuntimeWithConfig(ctx, config)
-	defer r.Close(ctx)
-	host(t, r, &s.asked)
-	m, err := r.Instantiate(ctx, code)
+	st.asked = nil
+	m, err := st.runtime.InstantiateModule(ctx, st.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer m.Close(ctx)
 	global, instrumented := m.ExportedGlobal(GasExport).(api.MutableGlobal)
 	if instrumented {
 		global.Set(gas)
@@ -65,7 +79,7 @@ func observe(t testing.TB, code []byte, config wazero.RuntimeConfig, gas uint64)
 		s.count = count.Get()
 	}
 	memory, _ := m.Memory().Read(0, m.Memory().Size())
-	s.memory = bytes.Clone(memory)
+	s.memory, s.asked = bytes.Clone(memory), st.asked
 	return s
 }
 
@@ -86,8 +100,9 @@ func keepsMeaning(t testing.TB, choices []byte) (end string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := observe(t, generate(choices, true), interpreter, 0)
-	a, b := observe(t, out, interpreter, plenty), observe(t, out, compiler, plenty)
+	want := newStage(t, generate(choices, true), interpreter).observe(t, 0)
+	compiled := newStage(t, out, compiler)
+	a, b := newStage(t, out, interpreter).observe(t, plenty), compiled.observe(t, plenty)
 	if !sameSight(a, want) {
 		t.Fatalf("interpreter ends with %q, the reference with %q, memory equal %v", a.end, want.end, bytes.Equal(a.memory, want.memory))
 	}
@@ -98,13 +113,13 @@ func keepsMeaning(t testing.TB, choices []byte) (end string) {
 	if used < max(want.count, 1) || (want.end == "" && used != want.count) {
 		t.Fatalf("%d gas, counted %d, ends with %q", used, want.count, want.end)
 	}
-	if s := observe(t, out, compiler, used); s.left != 0 || !sameSight(s, want) {
+	if s := compiled.observe(t, used); s.left != 0 || !sameSight(s, want) {
 		t.Fatalf("with exactly %d gas %d are left", used, s.left)
 	}
-	if s := observe(t, out, compiler, used-1); s.left >= 0 {
+	if s := compiled.observe(t, used-1); s.left >= 0 {
 		t.Fatalf("with one gas less %d are left", s.left)
 	}
-	if s, most := observe(t, out, compiler, used/2), overdraft(t, code); s.left < -most {
+	if s, most := compiled.observe(t, used/2), overdraft(t, code); s.left < -most {
 		t.Fatalf("with half the gas %d are left, and %d may be overdrawn", s.left, most)
 	}
 	return want.end
@@ -139,9 +154,9 @@ func generated(i uint64) []byte {
 	return b
 }
 
-// TestMeaningIsKept by generated modules, as many as PHALANX_GENERATED says, or 200.
+// TestMeaningIsKept by generated modules, as many as PHALANX_GENERATED says, or 400.
 func TestMeaningIsKept(t *testing.T) {
-	n := uint64(200)
+	n := uint64(400)
 	if s := os.Getenv("PHALANX_GENERATED"); s != "" {
 		var err error
 		if n, err = strconv.ParseUint(s, 10, 32); err != nil {
@@ -150,13 +165,10 @@ func TestMeaningIsKept(t *testing.T) {
 	}
 	ended := map[string]int{}
 	for i := range n {
-		ended[keepsMeaning(t, generated(i))]++
-		if t.Failed() {
-			t.Fatalf("module %d", i)
-		}
+		t.Run(strconv.FormatUint(i, 10), func(t *testing.T) { ended[keepsMeaning(t, generated(i))]++ })
 	}
 	if want := []string{"", "wasm error: unreachable", "wasm error: integer divide by zero", "wasm error: out of bounds memory access",
-		"wasm error: invalid table access", "wasm error: indirect call type mismatch", "wasm error: invalid conversion to integer"}; n >= 200 {
+		"wasm error: invalid table access", "wasm error: indirect call type mismatch", "wasm error: invalid conversion to integer"}; n >= 400 {
 		for _, end := range want {
 			if ended[end] == 0 {
 				t.Errorf("no generated module ends with %q: %v", end, ended)
@@ -195,12 +207,19 @@ func TestGasByHand(t *testing.T) {
 		"jump over rest": {"", asm.Block(asm.I32(1), asm.BrIf(0), asm.Repeat(9, asm.I32(1), asm.Drop)), w.Entry + 1 + w.BranchIf},
 		"loop of 10": {"i", asm.Cat(asm.I32(10), asm.Set(0), asm.Loop(asm.Get(0), asm.I32(1), asm.I32Sub, asm.Tee(0), asm.BrIf(0))),
 			w.Entry + 1 + 2 + 10*(w.Loop+4+w.BranchIf)},
-		"return":    {"", asm.Cat(asm.Return, asm.I32(1), asm.Drop), w.Entry + w.Branch},
-		"division":  {"", asm.Cat(asm.I32(9), asm.I32(3), asm.I32DivU, asm.Drop), w.Entry + 3 + w.Divide},
-		"grow by 2": {"", asm.Cat(asm.I32(2), asm.MemoryGrow, asm.Drop), w.Entry + 2 + w.Grow + 2*w.GrowPage},
-		"fill 1000": {"", asm.Cat(asm.I32(0), asm.I32(0), asm.I32(1000), asm.MemoryFill), w.Entry + 3 + w.Bulk + 1000>>bulkShift},
-		"add":       {"", asm.Cat(asm.F64(1), asm.F64(2), []byte{0xa0}, asm.Drop), w.Entry + 3 + w.Float},
-		"sqrt":      {"", asm.Cat(asm.F64(2), []byte{0x9f}, asm.Drop), w.Entry + 2 + w.FloatDivide},
+		"else leaves": {"", asm.Block(asm.I32(1), []byte{4, 0x40}, asm.I32(1), asm.Drop, asm.Else, asm.Br(1), asm.End, asm.I32(2), asm.Drop),
+			w.Entry + 1 + w.BranchIf + 4},
+		"if leaves": {"", asm.Block(asm.I32(0), []byte{4, 0x40}, asm.Br(1), asm.Else, asm.I32(1), asm.Drop, asm.End, asm.I32(2), asm.Drop),
+			w.Entry + 1 + w.BranchIf + 4},
+		"both leave": {"", asm.Block(asm.I32(1), []byte{4, 0x40}, asm.Br(1), asm.Else, asm.Br(1), asm.End, asm.I32(2), asm.Drop),
+			w.Entry + 1 + w.BranchIf + w.Branch},
+		"block is left": {"", asm.Block(asm.Block(asm.Br(1)), asm.I32(2), asm.Drop), w.Entry + w.Branch},
+		"return":        {"", asm.Cat(asm.Return, asm.I32(1), asm.Drop), w.Entry + w.Branch},
+		"division":      {"", asm.Cat(asm.I32(9), asm.I32(3), asm.I32DivU, asm.Drop), w.Entry + 3 + w.Divide},
+		"grow by 2":     {"", asm.Cat(asm.I32(2), asm.MemoryGrow, asm.Drop), w.Entry + 2 + w.Grow + 2*w.GrowPage},
+		"fill 1000":     {"", asm.Cat(asm.I32(0), asm.I32(0), asm.I32(1000), asm.MemoryFill), w.Entry + 3 + w.Bulk + 1000>>bulkShift},
+		"add":           {"", asm.Cat(asm.F64(1), asm.F64(2), []byte{0xa0}, asm.Drop), w.Entry + 3 + w.Float},
+		"sqrt":          {"", asm.Cat(asm.F64(2), []byte{0x9f}, asm.Drop), w.Entry + 2 + w.FloatDivide},
 	}
 	for name, c := range cases {
 		m := new(asm.Module)
@@ -212,7 +231,7 @@ func TestGasByHand(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		const plenty = 1 << 30
-		s := observe(t, out, wazero.NewRuntimeConfigCompiler(), plenty)
+		s := newStage(t, out, wazero.NewRuntimeConfigCompiler()).observe(t, plenty)
 		if used := uint64(plenty - s.left); s.end != "" || used != c.want {
 			t.Errorf("%s: %d gas, want %d (%s)", name, used, c.want, s.end)
 		}
