@@ -1,6 +1,7 @@
 package instrument
 
-// mark is a point of a rewritten body where a straight run of instructions begins.
+// mark is a point of a rewritten body where a run begins: instructions that are executed together or not at all, unless
+// one of them traps. What stands between them may be executed by itself, like the arms of an if.
 type mark struct {
 	offset int    // in body.code
 	weight uint64 // of the whole run
@@ -9,15 +10,23 @@ type mark struct {
 
 // body is one function, validated, with its instructions rewritten but the gas charges not yet put in.
 type body struct {
-	groups     []localGroup
-	code       []byte // instructions without the final end
-	marks      []mark
-	result     ValueType
-	calls      bool // calls something, so its frame is counted
-	slots      uint64
-	scratchF32 uint32 // index of the local for canonicalising, or none
-	scratchF64 uint32
+	groups []localGroup
+	code   []byte // instructions without the final end
+	marks  []mark
+	result ValueType
+	locals uint32 // parameters and declared locals; the scratch locals stand behind them
+	calls  bool   // calls something, so its frame is counted
+	nan    bool   // canonicalises
+	slots  uint64
 }
+
+// Scratch locals of a rewritten body, counted from the end of its own.
+const (
+	scratchGas   = iota // i64: gas left, to compare
+	scratchStack        // i32: stack slots held before the call, to compare
+	scratchF32          // a float that may be a NaN
+	scratchF64
+)
 
 type localGroup struct {
 	count uint32
@@ -28,9 +37,14 @@ type localGroup struct {
 type control struct {
 	op       byte // opBlock, opLoop, opIf, opElse; opCall for the function itself
 	result   ValueType
-	height   int // of the operand stack at its start
-	dead     bool
-	targeted bool
+	height   int  // of the operand stack at its start
+	dead     bool // the rest of it, as validation sees it
+	lost     bool // control does not get here, which validation need not see
+	skipped  bool // control did not get to its start
+	thenLost bool // of an else: control does not get to the end of its if
+	targeted bool // by a branch that control gets to
+	run      int  // that the block began in
+	reach    int  // outermost block that such a branch inside goes to, an index of blocks
 }
 
 // unknown is the type of an operand popped in dead code.
@@ -46,6 +60,7 @@ type function struct {
 	blocks  []control
 	highest int
 	edges   int // of the control flow graph
+	current int // run, an index of body.marks
 	body    body
 }
 
@@ -53,14 +68,14 @@ func (m *module) function(r *reader, sig Signature) body {
 	f := &function{reader: r, m: m}
 	f.body.result = sig.Result
 	f.declare(sig.Params)
-	f.blocks = []control{{op: opCall, result: sig.Result}}
+	f.blocks = []control{{op: opCall, result: sig.Result}} // reach is 0: nothing is outside
 	f.run(Weights.Entry+uint64(len(f.locals)-len(sig.Params)), true)
 	for f.err == nil && len(f.blocks) > 0 {
 		f.instruction()
 	}
 	m.compileWork(r, len(r.buf)+(len(f.locals)+32)*f.edges)
 	// A compiler may spill a value of nearly every instruction, so the body's length counts too.
-	f.body.slots = uint64(len(f.locals)+2+f.highest) + uint64(len(r.buf)/8)
+	f.body.slots = uint64(len(f.locals)+scratchF64+1+f.highest) + uint64(len(r.buf)/8)
 	return f.body
 }
 
@@ -94,16 +109,21 @@ func (f *function) declare(params []ValueType) {
 		}
 		f.body.groups = append(f.body.groups, g)
 	}
-	f.body.scratchF32, f.body.scratchF64 = none, none
+	f.body.locals = uint32(len(f.locals))
 }
 
-// run begins a straight run of instructions.
+// run begins a run of instructions here.
 func (f *function) run(weight uint64, check bool) {
+	f.current = len(f.body.marks)
 	f.body.marks = append(f.body.marks, mark{len(f.body.code), weight, check})
 }
 
-// charge adds to the current run.
-func (f *function) charge(weight uint64) { f.body.marks[len(f.body.marks)-1].weight += weight }
+// charge adds to the current run, unless nothing gets here.
+func (f *function) charge(weight uint64) {
+	if !f.blocks[len(f.blocks)-1].lost {
+		f.body.marks[f.current].weight += weight
+	}
+}
 
 func (f *function) put(b ...byte) { f.body.code = append(f.body.code, b...) }
 
@@ -159,7 +179,7 @@ func (f *function) die() {
 	}
 	top := &f.blocks[len(f.blocks)-1]
 	f.stack = f.stack[:top.height]
-	top.dead = true
+	top.dead, top.lost = true, true
 }
 
 // label resolves a branch depth, marks the block as a target and gives the type that a branch to it carries.
@@ -171,8 +191,12 @@ func (f *function) label(depth uint32) ValueType {
 		f.fail("branch depth %d does not exist", depth)
 		return 0
 	}
-	c := &f.blocks[len(f.blocks)-1-int(depth)]
-	c.targeted = true
+	target := len(f.blocks) - 1 - int(depth)
+	c := &f.blocks[target]
+	if top := &f.blocks[len(f.blocks)-1]; !top.lost {
+		top.reach = min(top.reach, target)
+		c.targeted = true
+	}
 	f.edges++
 	if c.op == opLoop {
 		return 0
@@ -308,7 +332,7 @@ func (f *function) numeric(op byte, n *numeric) {
 		f.memoryOperand(n.align)
 	}
 	f.apply(n)
-	if n.nan {
+	if n.nan && !f.m.cfg.door.plain {
 		f.canonicalise(letter(n.result))
 	}
 }
@@ -335,21 +359,16 @@ func (f *function) memoryOperand(natural int8) {
 
 // canonicalise replaces a NaN on top of the operand stack by the canonical one: x == x ? x : nan.
 func (f *function) canonicalise(t ValueType) {
-	scratch, get, eq := &f.body.scratchF32, []byte{opF32Const, 0, 0, 0xc0, 0x7f}, byte(opF32Eq)
+	scratch, get, eq := uint32(scratchF32), []byte{opF32Const, 0, 0, 0xc0, 0x7f}, byte(opF32Eq)
 	if t == F64 {
-		scratch, get, eq = &f.body.scratchF64, []byte{opF64Const, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f}, opF64Eq
+		scratch, get, eq = scratchF64, []byte{opF64Const, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f}, opF64Eq
 	}
-	if *scratch == none {
-		// Scratch locals stand behind the declared ones, in the order of their first use.
-		*scratch = uint32(len(f.locals))
-		if f.body.scratchF32 != none && f.body.scratchF64 != none {
-			*scratch++
-		}
-	}
-	f.putIndex(opLocalTee, *scratch)
+	scratch += f.body.locals
+	f.body.nan = true
+	f.putIndex(opLocalTee, scratch)
 	f.put(get...)
-	f.putIndex(opLocalGet, *scratch)
-	f.putIndex(opLocalGet, *scratch)
+	f.putIndex(opLocalGet, scratch)
+	f.putIndex(opLocalGet, scratch)
 	f.put(eq, opSelect)
 }
 

@@ -16,7 +16,9 @@ func (f *function) open(op byte) {
 	if len(f.blocks) > f.m.cfg.Limits.Nesting {
 		f.fail("blocks nest deeper than %d", f.m.cfg.Limits.Nesting)
 	}
-	f.blocks = append(f.blocks, control{op: op, result: result, height: len(f.stack)})
+	lost := f.blocks[len(f.blocks)-1].lost
+	f.blocks = append(f.blocks, control{op: op, result: result, height: len(f.stack), lost: lost, skipped: lost,
+		run: f.current, reach: len(f.blocks)})
 	f.put(op, bt)
 	f.edges++
 	switch op {
@@ -36,6 +38,9 @@ func (f *function) leave() control {
 		f.fail("%d operands left over at the end of a block", len(f.stack)-c.height)
 	}
 	f.blocks = f.blocks[:len(f.blocks)-1]
+	if outer := len(f.blocks) - 1; outer >= 0 {
+		f.blocks[outer].reach = min(f.blocks[outer].reach, c.reach)
+	}
 	return c
 }
 
@@ -45,7 +50,8 @@ func (f *function) otherwise() {
 		f.fail("else without if")
 		return
 	}
-	f.blocks = append(f.blocks, control{op: opElse, result: c.result, height: c.height, targeted: c.targeted})
+	f.blocks = append(f.blocks, control{op: opElse, result: c.result, height: c.height, lost: c.skipped, skipped: c.skipped,
+		thenLost: c.lost, targeted: c.targeted, run: c.run, reach: c.reach})
 	f.put(opElse)
 	f.run(0, false)
 }
@@ -64,9 +70,26 @@ func (f *function) close() {
 	}
 	f.put(opEnd)
 	f.pushResult(c.result)
-	// Behind a plain block that no branch leaves, the run that ended the block goes on.
-	if c.op != opBlock || c.targeted {
+	f.blocks[len(f.blocks)-1].lost = c.endLost()
+	switch {
+	case c.reach >= len(f.blocks): // no branch leaves it: control that enters gets here, so the run goes on
+		f.current = c.run
+	case c.op != opBlock || c.targeted:
 		f.run(0, false)
+	}
+}
+
+// endLost tells whether control does not get behind the block's end.
+func (c *control) endLost() bool {
+	switch c.op {
+	case opLoop:
+		return c.lost
+	case opIf:
+		return c.skipped
+	case opElse:
+		return c.lost && c.thenLost && !c.targeted
+	default:
+		return c.lost && !c.targeted
 	}
 }
 

@@ -55,9 +55,16 @@ func (m *module) emit() []byte {
 	if m.hasTable {
 		section(secTable, 1, appendU32(appendU32([]byte{0x70, 1}, m.table), m.table))
 	}
-	section(secMemory, 1, appendU32(appendU32([]byte{1}, m.minPages), m.maxPages))
+	if m.hasMemory {
+		section(secMemory, 1, appendU32(appendU32([]byte{1}, m.minPages), m.maxPages))
+	}
 	section(secGlobal, len(m.globals)+2, m.emitGlobals())
-	section(secExport, len(m.exported()), m.emitExports())
+	exports := m.exported()
+	section(secExport, len(exports), emitExports(exports))
+	if m.start != none {
+		start := appendU32(nil, m.start)
+		out = append(append(out, secStart, byte(len(start))), start...)
+	}
 	section(secElement, len(m.elements), m.emitElements())
 	section(secCode, len(m.bodies)+helpers, m.emitBodies())
 	section(secData, len(m.data), m.emitData())
@@ -106,23 +113,18 @@ func (m *module) emitGlobals() (b []byte) {
 		b = append(append(b, byte(g.typ), mut), g.init...)
 		b = append(b, opEnd)
 	}
-	b = append(b, byte(I64), 1, opI64Const, 0, opEnd)
+	b = append(appendConst64(append(b, byte(I64), 1), m.cfg.door.gas), opEnd)
 	return append(b, byte(I32), 1, opI32Const, 0, opEnd)
-}
-
-type export struct {
-	name  string
-	kind  byte
-	index uint32
 }
 
 // exported lists what the rewritten module exports: the entry points, the counters, and every global that the code may
 // change, so that the host can set it back.
 func (m *module) exported() []export {
-	list := []export{
-		{DeployExport, kindFunction, m.deploy}, {CallExport, kindFunction, m.call},
-		{GasExport, kindGlobal, m.gas()}, {StackExport, kindGlobal, m.stack()},
+	counters := []export{{GasExport, kindGlobal, m.gas()}, {StackExport, kindGlobal, m.stack()}}
+	if m.cfg.door.exports {
+		return append(m.exports, counters...)
 	}
+	list := append([]export{{DeployExport, kindFunction, m.deploy}, {CallExport, kindFunction, m.call}}, counters...)
 	for i, g := range m.globals {
 		if g.mutable {
 			list = append(list, export{GlobalExport(uint32(i)), kindGlobal, uint32(i)})
@@ -131,8 +133,8 @@ func (m *module) exported() []export {
 	return list
 }
 
-func (m *module) emitExports() (b []byte) {
-	for _, e := range m.exported() {
+func emitExports(exports []export) (b []byte) {
+	for _, e := range exports {
 		b = appendU32(append(appendName(b, e.name), e.kind), e.index)
 	}
 	return b
@@ -174,10 +176,13 @@ func (m *module) emitBodies() (b []byte) {
 
 // emitHelper writes a function that charges scale(its argument) and returns the argument.
 func (m *module) emitHelper(scale func([]byte) []byte) []byte {
+	if m.cfg.door.plain {
+		return append(appendOp([]byte{0}, opLocalGet, 0), opEnd)
+	}
 	b := appendOp([]byte{0}, opGlobalGet, m.gas())
 	b = scale(appendOp(b, opLocalGet, 0))
 	b = appendOp(append(b, opI64Sub), opGlobalSet, m.gas())
-	b = m.emitCheck(b)
+	b = trapBelowZero(appendOp(b, opGlobalGet, m.gas()))
 	return append(appendOp(b, opLocalGet, 0), opEnd)
 }
 
@@ -187,40 +192,40 @@ func (m *module) emitCharge(b []byte, weight uint64) []byte {
 	return appendOp(append(b, opI64Sub), opGlobalSet, m.gas())
 }
 
-// emitCheck traps when the gas is overdrawn.
-func (m *module) emitCheck(b []byte) []byte {
-	b = appendConst64(appendOp(b, opGlobalGet, m.gas()), 0)
-	return append(b, opI64LtS, opIf, blockEmpty, opUnreachable, opEnd)
+// emitChecked lowers the gas and traps when it is overdrawn. The local keeps what is left for the comparison.
+func (m *module) emitChecked(b []byte, weight uint64, local uint32) []byte {
+	b = appendConst64(appendOp(b, opGlobalGet, m.gas()), int64(weight))
+	b = appendOp(append(b, opI64Sub), opLocalTee, local)
+	b = appendOp(b, opGlobalSet, m.gas())
+	return trapBelowZero(appendOp(b, opLocalGet, local))
+}
+
+func trapBelowZero(b []byte) []byte {
+	return append(appendConst64(b, 0), opI64LtS, opIf, blockEmpty, opUnreachable, opEnd)
 }
 
 // emitBody puts charges, the frame's accounting and the scratch locals around and into the instructions.
 func (m *module) emitBody(f *body) []byte {
-	groups := f.groups[:len(f.groups):len(f.groups)]
-	switch {
-	case f.scratchF32 != none && f.scratchF64 != none && f.scratchF32 > f.scratchF64:
-		groups = append(groups, localGroup{1, F64}, localGroup{1, F32})
-	case f.scratchF32 != none && f.scratchF64 != none:
+	groups := append(f.groups[:len(f.groups):len(f.groups)], localGroup{1, I64}, localGroup{1, I32})
+	if f.nan {
 		groups = append(groups, localGroup{1, F32}, localGroup{1, F64})
-	case f.scratchF32 != none:
-		groups = append(groups, localGroup{1, F32})
-	case f.scratchF64 != none:
-		groups = append(groups, localGroup{1, F64})
 	}
 	b := appendU32(nil, uint32(len(groups)))
 	for _, g := range groups {
 		b = append(appendU32(b, g.count), byte(g.typ))
 	}
-	if !f.calls {
+	if !f.calls || m.cfg.door.plain {
 		return append(m.emitRuns(b, f), opEnd)
 	}
 	// The entry's charge stands before the frame's: an overdrawn call never grows the stack.
-	b = m.emitMark(b, &f.marks[0])
+	b = m.emitMark(b, f, &f.marks[0])
 	rest := *f
 	rest.marks = f.marks[1:]
-	b = m.emitEnter(b, f.frame(m))
+	b = m.emitEnter(b, f)
 	b = append(b, opBlock, blockType(f.result))
 	b = append(m.emitRuns(b, &rest), opEnd)
-	return append(m.emitLeave(b, f.frame(m)), opEnd)
+	b = appendConst32(appendOp(b, opGlobalGet, m.stack()), f.frame(m))
+	return append(appendOp(append(b, opI32Sub), opGlobalSet, m.stack()), opEnd)
 }
 
 func blockType(result ValueType) byte {
@@ -236,7 +241,7 @@ func (f *body) frame(m *module) uint32 {
 }
 
 // FrameSlots is the base of every counted frame.
-const FrameSlots = 512
+const FrameSlots = 2048
 
 // emitRuns writes the instructions with the charge of each run at its start.
 func (m *module) emitRuns(b []byte, f *body) []byte {
@@ -244,29 +249,28 @@ func (m *module) emitRuns(b []byte, f *body) []byte {
 	for i := range f.marks {
 		b = append(b, f.code[from:f.marks[i].offset]...)
 		from = f.marks[i].offset
-		b = m.emitMark(b, &f.marks[i])
+		b = m.emitMark(b, f, &f.marks[i])
 	}
 	return append(b, f.code[from:]...)
 }
 
-func (m *module) emitMark(b []byte, k *mark) []byte {
-	if k.weight != 0 {
-		b = m.emitCharge(b, k.weight)
-	}
-	if k.check {
-		b = m.emitCheck(b)
+func (m *module) emitMark(b []byte, f *body, k *mark) []byte {
+	switch {
+	case m.cfg.door.plain:
+	case k.check:
+		return m.emitChecked(b, k.weight, f.locals+scratchGas)
+	case k.weight != 0:
+		return m.emitCharge(b, k.weight)
 	}
 	return b
 }
 
-func (m *module) emitEnter(b []byte, slots uint32) []byte {
-	b = appendConst32(appendOp(b, opGlobalGet, m.stack()), slots)
-	b = appendOp(append(b, opI32Add), opGlobalSet, m.stack())
-	b = appendConst32(appendOp(b, opGlobalGet, m.stack()), m.cfg.Limits.StackSlots)
-	return append(b, opI32GtU, opIf, blockEmpty, opUnreachable, opEnd)
-}
-
-func (m *module) emitLeave(b []byte, slots uint32) []byte {
-	b = appendConst32(appendOp(b, opGlobalGet, m.stack()), slots)
-	return appendOp(append(b, opI32Sub), opGlobalSet, m.stack())
+// emitEnter takes the frame of f and traps when that is too much. The counter is set first: above its limit it says why
+// the call trapped. Keeping the old count for the return as well is slower than counting down: it lives across calls.
+func (m *module) emitEnter(b []byte, f *body) []byte {
+	slots, before := f.frame(m), f.locals+scratchStack
+	b = appendOp(appendOp(b, opGlobalGet, m.stack()), opLocalTee, before)
+	b = appendOp(append(appendConst32(b, slots), opI32Add), opGlobalSet, m.stack())
+	b = appendConst32(appendOp(b, opLocalGet, before), m.cfg.Limits.StackSlots-slots)
+	return append(b, opI32GtS, opIf, blockEmpty, opUnreachable, opEnd)
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -91,18 +94,75 @@ func TestSample(t *testing.T) {
 	}
 }
 
-// TestFrozen freezes the rewriting of execution version 1. DO NOT CHANGE the hash without a new execution version:
-// workers that disagree about one byte of it disagree about gas.
+// TestFrozen freezes the rewriting of execution version 1, of the sample and of the example contracts. DO NOT CHANGE
+// the hash of an output whose input is the same without a new execution version: workers that disagree about one byte
+// of it disagree about gas.
 func TestFrozen(t *testing.T) {
-	out, _, err := Instrument(sample().Bytes(), config())
+	for name, c := range map[string]struct {
+		code    []byte
+		in, out string
+	}{
+		"sample":  {sample().Bytes(), "346cfb13c0da78b1b66ca472ccf4e58d", "f422d096870f41bd7ad2402bdca9ce48"},
+		"counter": {example(t, "counter"), "6a970ce62a82e6b75c38d6b3c5f0cf09", "5319b139e9865454a3f12f91366aa42d"},
+		"auction": {example(t, "auction"), "db7a101443403dcdf085d47d024a0e3c", "34b0a5740234429dc81d6b4baab474a6"},
+	} {
+		cfg := config()
+		cfg.Imports = imported(t, c.code)
+		out, _, err := Instrument(c.code, cfg)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		requireValid(t, out)
+		switch in, out := sum(c.code), sum(out); {
+		case in != c.in:
+			t.Errorf("%s is another module now, of hash %s; its output has hash %s", name, in, out)
+		case out != c.out:
+			t.Errorf("%s is rewritten otherwise: hash %s", name, out)
+		}
+	}
+}
+
+// sum is the start of a hash, enough to notice a change.
+func sum(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:16])
+}
+
+// example is the code of a built contract of the repository.
+func example(t *testing.T, name string) []byte {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join("..", "..", "..", "examples", name, name+".contract"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256(out)
-	const want = "64eded6476103280fc9a7e31630308923d3f421129325866d0904326313f6028"
-	if got := hex.EncodeToString(sum[:]); got != want {
-		t.Fatalf("instrumented sample has hash %s", got)
+	var bundle struct{ Source struct{ Wasm string } }
+	if err := json.Unmarshal(file, &bundle); err != nil {
+		t.Fatal(err)
 	}
+	code, err := hex.DecodeString(strings.TrimPrefix(bundle.Source.Wasm, "0x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
+}
+
+// imported offers everything that a module imports.
+func imported(t testing.TB, code []byte) map[Import]Signature {
+	t.Helper()
+	r := wazero.NewRuntimeWithConfig(t.Context(), wazero.NewRuntimeConfigInterpreter())
+	defer r.Close(t.Context())
+	m, err := r.CompileModule(t.Context(), code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	offer := map[Import]Signature{}
+	for _, f := range m.ImportedFunctions() {
+		module, name, _ := f.Import()
+		if sig, ok := single(f); ok {
+			offer[Import{module, name}] = sig
+		}
+	}
+	return offer
 }
 
 // TestCustomSectionsAreDropped, wherever they stand and whatever they say.
@@ -183,7 +243,7 @@ func TestRefuses(t *testing.T) {
 		"many functions":        {"8193 functions exceed 8192", many(8192, func(m *asm.Module) { m.RawFunc(0, []byte{0, 0x0b}) })},
 		"many globals":          {"exceed 1024", many(1025, func(m *asm.Module) { m.Global('i', true, asm.I32(0)) })},
 		"two results":           {"2 results exceed 1", func(m *asm.Module) { m.Type("", "ii") }},
-		"many parameters":       {"65 parameters exceed", func(m *asm.Module) { m.Type(strings.Repeat("i", 65), "") }},
+		"many parameters":       {"129 parameters exceed", func(m *asm.Module) { m.Type(strings.Repeat("i", 129), "") }},
 		"externref parameter":   {"value type 0x70", func(m *asm.Module) { m.Type("r", "") }},
 		"two memories":          {"second memory", func(m *asm.Module) { m.Memory(1, 2) }},
 		"two imported memories": {"second memory", func(m *asm.Module) { m.ImportMemory(1, 2) }},
@@ -269,8 +329,9 @@ func TestTruncatedAndFlipped(t *testing.T) {
 	}
 }
 
-// FuzzInstrument: no input makes the pass panic, what it accepts every engine accepts, and it is deterministic.
-func FuzzInstrument(f *testing.F) {
+// FuzzParse: no input makes the pass panic or write much more than it read, what it accepts every engine accepts, and
+// it is deterministic.
+func FuzzParse(f *testing.F) {
 	f.Add(sample().Bytes())
 	f.Add([]byte("\x00asm\x01\x00\x00\x00"))
 	m := new(asm.Module)
@@ -278,6 +339,7 @@ func FuzzInstrument(f *testing.F) {
 	fn := m.Func("", "", "d", asm.Block(asm.Unreachable, asm.Drop, []byte{0xa0}, asm.Set(0)), asm.Return, asm.I32Add, asm.Drop)
 	m.Entry(fn, fn)
 	f.Add(m.Bytes())
+	f.Add(generate(generated(1)[:400], false))
 	f.Fuzz(func(t *testing.T, code []byte) {
 		out, _, err := Instrument(code, config())
 		again, _, err2 := Instrument(code, config())
@@ -289,6 +351,9 @@ func FuzzInstrument(f *testing.F) {
 				t.Fatal(err)
 			}
 			return
+		}
+		if len(out) > 32*len(code)+1024 {
+			t.Fatalf("%d bytes became %d", len(code), len(out))
 		}
 		requireValid(t, out)
 	})

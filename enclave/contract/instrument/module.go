@@ -53,6 +53,12 @@ type data struct {
 	bytes  []byte
 }
 
+type export struct {
+	name  string
+	kind  byte
+	index uint32
+}
+
 // module is what was parsed, ready to be emitted.
 type module struct {
 	cfg       Config
@@ -68,6 +74,8 @@ type module struct {
 	maxPages  uint32
 	hasTable  bool
 	table     uint32
+	exports   []export // kept only behind an open door
+	start     uint32   // the same
 	deploy    uint32
 	call      uint32
 	work      int    // estimate of compiling
@@ -93,7 +101,15 @@ var sectionParsers = []struct {
 	{secData, (*module).dataSection},
 }
 
-func (m *module) parse(r *reader) {
+// parse reads and validates a module.
+func parse(code []byte, cfg Config) (*module, error) {
+	m := &module{cfg: cfg, start: none, deploy: none, call: none}
+	r := &reader{buf: code}
+	m.sections(r)
+	return m, r.err
+}
+
+func (m *module) sections(r *reader) {
 	m.dataCount = none
 	if string(r.bytes(8)) != "\x00asm\x01\x00\x00\x00" {
 		r.fail("not a WebAssembly 1 module")
@@ -127,14 +143,15 @@ func (m *module) complete(r *reader) {
 	switch {
 	case len(m.bodies) != len(m.funcs):
 		r.fail("%d functions declared, %d defined", len(m.funcs), len(m.bodies))
+	case m.dataCount != none && int(m.dataCount) != len(m.data):
+		r.fail("%d data segments announced, %d present", m.dataCount, len(m.data))
+	case m.cfg.door.exports:
 	case !m.hasMemory:
 		r.fail("the module has no memory")
 	case m.deploy == none:
 		r.fail("function %q is not exported", DeployExport)
 	case m.call == none:
 		r.fail("function %q is not exported", CallExport)
-	case m.dataCount != none && int(m.dataCount) != len(m.data):
-		r.fail("%d data segments announced, %d present", m.dataCount, len(m.data))
 	}
 }
 
@@ -182,7 +199,7 @@ func (m *module) importSection(r *reader) {
 		case r.err != nil:
 		case kind == kindFunction:
 			m.importFunction(r, imp)
-		case kind == kindMemory && imp == Import{"env", "memory"}:
+		case kind == kindMemory && (imp == Import{"env", "memory"} || m.cfg.door.exports):
 			m.memory(r)
 		default:
 			r.fail("import %q %q of kind %d is not offered", imp.Module, imp.Name, kind)
@@ -341,7 +358,7 @@ func (m *module) exportSection(r *reader) {
 
 func (m *module) export(r *reader, name string) {
 	kind, index := r.byte(), r.u32()
-	entry := name == DeployExport || name == CallExport
+	entry := (name == DeployExport || name == CallExport) && !m.cfg.door.exports
 	exists := false
 	switch kind {
 	case kindFunction:
@@ -362,6 +379,8 @@ func (m *module) export(r *reader, name string) {
 		r.fail("export %q of something that does not exist", name)
 	case entry && kind != kindFunction:
 		r.fail("%q is not a function", name)
+	case m.cfg.door.exports:
+		m.exports = append(m.exports, export{name, kind, index})
 	case name == DeployExport:
 		m.deploy = index
 	case name == CallExport:
@@ -369,7 +388,15 @@ func (m *module) export(r *reader, name string) {
 	}
 }
 
-func (m *module) startSection(r *reader) { r.fail("a start function is not allowed") }
+func (m *module) startSection(r *reader) {
+	if !m.cfg.door.exports {
+		r.fail("a start function is not allowed")
+	}
+	m.start = r.u32()
+	if sig := m.signature(r, m.start); len(sig.Params) != 0 || sig.Result != 0 {
+		r.fail("start function has parameters or results")
+	}
+}
 
 func (m *module) elementSection(r *reader) {
 	lim := &m.cfg.Limits
