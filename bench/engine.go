@@ -9,7 +9,6 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
-	"lukechampine.com/uint128"
 
 	"github.com/phalanx-network/phalanx/enclave/contract"
 )
@@ -29,7 +28,7 @@ func engineRows(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, bare.runtime.Close(context.Background())) }()
-	call, err := prepared(ctx, engine, flipper(false), memory{})
+	call, err := prepared(ctx, engine, flipper(false), contract.NewMapStorage())
 	if err != nil {
 		return err
 	}
@@ -50,7 +49,7 @@ func engineRows(ctx context.Context, b *bench) (err error) {
 
 func meteringRow(ctx context.Context, b *bench, engine *contract.Engine, bare *bare) error {
 	const turns = 20_000
-	metered, err := prepared(ctx, engine, loop(false, turns), memory{})
+	metered, err := prepared(ctx, engine, loop(false, turns), contract.NewMapStorage())
 	if err != nil {
 		return err
 	}
@@ -104,21 +103,6 @@ func done(out contract.Outcome, err error) error {
 		err = fmt.Errorf("%w: %s %s", errWrong, out.Status, out.Reason)
 	}
 	return err
-}
-
-// memory is the plainest storage of a contract.
-type memory map[string][]byte
-
-func (m memory) Get(key []byte) ([]byte, bool)           { v, ok := m[string(key)]; return v, ok }
-func (m memory) Set(key, value []byte)                   { m[string(key)] = value }
-func (m memory) Delete(key []byte)                       { delete(m, string(key)) }
-func (m memory) Balance([32]byte) (none uint128.Uint128) { return none }
-
-func (m memory) Transfer(_, _ [32]byte, amount uint128.Uint128) error {
-	if amount.IsZero() {
-		return nil
-	}
-	return errWrong
 }
 
 // bare is wazero without anything of ours: the module as it is, a fresh instance for each call whose memory is taken

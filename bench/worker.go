@@ -117,7 +117,7 @@ func (s *stage) bareCall(ctx context.Context, message string) (func(int) error, 
 	if err != nil {
 		return nil, err
 	}
-	storage := memory{}
+	storage := contract.NewMapStorage()
 	call := contract.Call{Deploy: true, Input: s.code.Input("new", enclavetest.I32(0)), GasLimit: plenty}
 	if err := done(s.worker.Engine.Execute(ctx, m, call, storage)); err != nil {
 		return nil, err

@@ -203,5 +203,29 @@ func NewContractID(cluster ClusterID, from Identity, code CodeHash, salt [32]byt
 	return blake2b.Sum256(append([]byte("phalanx contract v1"), name...))
 }
 
+// NewChildContractID returns the id of a contract that a contract makes: BLAKE2b-256("phalanx child contract v1" ‖
+// SCALE(cluster, deploying contract, code hash, input, salt)). The input, of the constructor, and the salt are byte
+// vectors.
+func NewChildContractID(cluster ClusterID, deployer ContractID, code CodeHash, input, salt []byte) ContractID {
+	name := scale.MustMarshal(&childName{cluster, deployer, code, input, salt})
+	return blake2b.Sum256(append([]byte("phalanx child contract v1"), name...))
+}
+
+type childName struct {
+	cluster     ClusterID
+	deployer    ContractID
+	code        CodeHash
+	input, salt []byte
+}
+
+// Scale visits the fields in order.
+func (n *childName) Scale(c *scale.Codec) {
+	n.cluster.Scale(c)
+	n.deployer.Scale(c)
+	n.code.Scale(c)
+	c.Bytes(&n.input, MaxInput)
+	c.Bytes(&n.salt, MaxInput)
+}
+
 // NewCodeHash returns the BLAKE2b-256 hash of a WebAssembly module.
 func NewCodeHash(code []byte) CodeHash { return blake2b.Sum256(code) }

@@ -228,7 +228,7 @@ func TestPurposeString(t *testing.T) {
 	for p := range Purpose(Purposes) {
 		names[p.String()] = true
 	}
-	if len(names) != 6 || Purpose(6).String() != "purpose(6)" {
+	if len(names) != 7 || Purpose(7).String() != "purpose(7)" {
 		t.Errorf("%v", names)
 	}
 }

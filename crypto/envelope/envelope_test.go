@@ -130,7 +130,7 @@ func TestChangedField(t *testing.T) {
 		"nothing":   {func(*Envelope) {}, nil},
 		"version":   {func(e *Envelope) { e.Version = 2 }, ErrVersion},
 		"purpose":   {func(e *Envelope) { e.Purpose = commkey.OnChain }, ErrOpen},
-		"no such":   {func(e *Envelope) { e.Purpose = 6 }, scale.ErrVariant},
+		"no such":   {func(e *Envelope) { e.Purpose = 7 }, scale.ErrVariant},
 		"sender":    {func(e *Envelope) { e.Sender = third.Public() }, ErrOpen},
 		"no sender": {func(e *Envelope) { e.Sender = ecdh.PublicKey{} }, ecdh.ErrIdentity},
 		"recipient": {func(e *Envelope) { e.Recipient = third.Public() }, ErrRecipient},
@@ -248,7 +248,7 @@ func TestSealRefuses(t *testing.T) {
 		"self":     {func() error { _, err := Seal(rand.Reader, uid, a, a.Public(), 0, 0, nil); return err }, ecdh.ErrSelf},
 		"zero key": {func() error { _, err := Seal(rand.Reader, uid, a, ecdh.PublicKey{}, 0, 0, nil); return err }, ecdh.ErrIdentity},
 		"epoch":    {func() error { _, err := Seal(rand.Reader, uid, a, b.Public(), 1<<31, 0, nil); return err }, commkey.ErrIndex},
-		"purpose":  {func() error { _, err := Seal(rand.Reader, uid, a, b.Public(), 0, 6, nil); return err }, commkey.ErrPurpose},
+		"purpose":  {func() error { _, err := Seal(rand.Reader, uid, a, b.Public(), 0, 7, nil); return err }, commkey.ErrPurpose},
 		"no rand":  {func() error { _, err := Seal(nil, uid, a, b.Public(), 0, 0, nil); return err }, ecdh.ErrRandom},
 		"short rand": {func() error {
 			_, err := Seal(bytes.NewReader(make([]byte, 11)), uid, a, b.Public(), 0, 0, nil)

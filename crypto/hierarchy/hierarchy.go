@@ -56,6 +56,7 @@ const (
 	labelContract = "contract"
 	labelSigning  = "signing"
 	labelSeed     = "seed"
+	labelSecret   = "secret"
 	labelFile     = "file"
 )
 
@@ -230,6 +231,12 @@ type ContractKey struct {
 // and unknown outside the cluster.
 func (k *ContractKey) Seed(messageHash [32]byte) [32]byte {
 	return k.key.Get().must(labelSeed, messageHash[:])
+}
+
+// Secret derives the secret that a contract keeps in its state from the hash of the command that makes it, and which
+// stays the same whatever keys rotate after. The caller clears it.
+func (k *ContractKey) Secret(messageHash [32]byte) [32]byte {
+	return k.key.Get().must(labelSecret, messageHash[:])
 }
 
 // SigningKey derives the contract's sr25519 key.

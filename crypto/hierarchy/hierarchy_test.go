@@ -79,7 +79,7 @@ func TestLayouts(t *testing.T) {
 		t.Fatal(err)
 	}
 	salt := ck.ReceiptSalt(0x0102030405060708)
-	seed := contract.Seed(id)
+	seed, own := contract.Seed(id), contract.Secret(id)
 	file, err := FileKey(ck.StateKey(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +91,7 @@ func TestLayouts(t *testing.T) {
 		"file":    {file, hkdfByHand(stateKey, join([]byte("file"), id[:]))},
 		"root":    {ck.RootKey(), hkdfByHand(clusterKey, []byte("root"))},
 		"receipt": {salt[:], hkdfByHand(clusterKey, join([]byte("receipt"), []byte{8, 7, 6, 5, 4, 3, 2, 1}))},
+		"secret":  {own[:], hkdfByHand(contractKey, join([]byte("secret"), id[:]))},
 		"signing": {signing.ExposeMiniSecret(), hkdfByHand(contractKey, []byte("signing"))},
 		"seed":    {seed[:], hkdfByHand(contractKey, join([]byte("seed"), id[:]))},
 	} {
@@ -104,7 +105,7 @@ func TestLayouts(t *testing.T) {
 func TestLabelsAreApart(t *testing.T) {
 	for _, labels := range [][]string{
 		{labelEcdh, labelState, labelRoot, labelReceipt, labelContract},
-		{labelSigning, labelSeed},
+		{labelSigning, labelSeed, labelSecret},
 		{labelFile},
 	} {
 		for i, a := range labels {
@@ -250,6 +251,7 @@ func TestNoKeyFromZeros(t *testing.T) {
 		"RootKey":        func() { k.RootKey() },
 		"ReceiptSalt":    func() { k.ReceiptSalt(0) },
 		"Seed":           func() { c.Seed([32]byte{}) },
+		"Secret":         func() { c.Secret([32]byte{}) },
 		"ClusterKeyFrom": func() { ClusterKeyFrom(group.Element{}, [32]byte{}, 0) },
 	} {
 		if !panics(f) {

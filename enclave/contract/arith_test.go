@@ -181,7 +181,7 @@ func FuzzEngines(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, code, input []byte) {
 		var outs []Outcome
-		var stores []*memoryStorage
+		var stores []*MapStorage
 		for _, e := range both {
 			m, err := e.Prepare(t.Context(), code)
 			if err != nil {

@@ -333,7 +333,7 @@ func TestHugeInput(t *testing.T) {
 
 // panicStorage fails as a broken host would, with texts that must not be taken for traps.
 type panicStorage struct {
-	*memoryStorage
+	*MapStorage
 	value any
 }
 

@@ -31,7 +31,7 @@ func flipperWith(memory func(m *asm.Module, least, most uint32)) []byte {
 	return m.Bytes()
 }
 
-func deployed(b testing.TB, e *Engine, m *Module) *memoryStorage {
+func deployed(b testing.TB, e *Engine, m *Module) *MapStorage {
 	b.Helper()
 	storage := newStorage()
 	call := sampleCall(plenty)

@@ -48,12 +48,12 @@ func sampleCall(gas uint64) Call {
 }
 
 // runBoth runs code on both engines from equal storage, demands equal outcomes and storage, and gives them.
-func runBoth(t *testing.T, limits Limits, code []byte, call Call, storage *memoryStorage) Outcome {
+func runBoth(t *testing.T, limits Limits, code []byte, call Call, storage *MapStorage) Outcome {
 	t.Helper()
 	var first Outcome
-	var written *memoryStorage
+	var written *MapStorage
 	for i, kind := range engines {
-		s := storage.clone()
+		s := storage.Clone()
 		e := startEngine(t, limits, kind.config())
 		out, err := e.Execute(t.Context(), prepare(t, e, code), call, s)
 		if err != nil {
@@ -73,7 +73,7 @@ func runBoth(t *testing.T, limits Limits, code []byte, call Call, storage *memor
 const plenty = 1 << 24
 
 // run is runBoth with the default limits and plenty of gas.
-func run(t *testing.T, code []byte, storage *memoryStorage) Outcome {
+func run(t *testing.T, code []byte, storage *MapStorage) Outcome {
 	t.Helper()
 	return runBoth(t, DefaultLimits(), code, sampleCall(plenty), storage)
 }

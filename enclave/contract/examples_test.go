@@ -19,7 +19,7 @@ type inkContract struct {
 	selectors map[string][]byte
 	engines   []*Engine
 	modules   []*Module
-	storage   *memoryStorage
+	storage   *MapStorage
 }
 
 // bundle is the part of a .contract file that running it needs.
@@ -71,9 +71,9 @@ func (c *inkContract) send(call Call, label string, args ...[]byte) Outcome {
 	}
 	call.Input = append(bytes.Clone(selector), bytes.Join(args, nil)...)
 	var first Outcome
-	var written *memoryStorage
+	var written *MapStorage
 	for i, e := range c.engines {
-		s := c.storage.clone()
+		s := c.storage.Clone()
 		if call.Value.Cmp(uint128.Zero) != 0 {
 			if err := s.Transfer(call.Caller, call.Contract, call.Value); err != nil {
 				c.t.Fatal(err)

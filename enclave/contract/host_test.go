@@ -57,7 +57,7 @@ func (p *probe) again() *probe {
 	return p
 }
 
-func (p *probe) run(t *testing.T, call Call, storage *memoryStorage, ptr, n int32) Outcome {
+func (p *probe) run(t *testing.T, call Call, storage *MapStorage, ptr, n int32) Outcome {
 	t.Helper()
 	p.code = append(p.code, returning(p.m)(0, ptr, n))
 	f := p.m.Func("", "", "", p.code...)
@@ -163,7 +163,7 @@ func TestStorageFunctions(t *testing.T) {
 		got = append(got, int32(uint32(b[0])|uint32(b[1])<<8|uint32(b[2])<<16|uint32(b[3])<<24))
 	}
 	requireEqual(t, "results", got, []int32{-1, 3, 5, -1, -1, -1, 3, 0, 0, 0, 3, 0, -1, 2})
-	requireEqual(t, "storage", storage.stored(sampleCall(0).Contract), map[string]string{
+	requireEqual(t, "storage", storage.Stored(sampleCall(0).Contract), map[string]string{
 		"f01234567890123456789012345678901": "he", "v01234567890123456789012345678901": "hell"})
 
 	storage = newStorage()

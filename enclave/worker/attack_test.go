@@ -213,7 +213,7 @@ func TestFailuresChangeNothing(t *testing.T) {
 		{"gas for nothing", wire.StatusOutOfGas, func(i *wire.Invocation) { i.GasLimit = 160_000 }},
 		{"overflow traps", wire.StatusTrapped, func(i *wire.Invocation) { i.Payload.Input = []byte{1, 2, 3, 4} }},
 		{"no input", wire.StatusTrapped, func(i *wire.Invocation) { i.Payload.Input = nil }},
-		{"too much input", wire.StatusLimit, func(i *wire.Invocation) { i.Payload.Input = make([]byte, wire.MaxInput) }},
+		{"too much input", wire.StatusTrapped, func(i *wire.Invocation) { i.Payload.Input = make([]byte, wire.MaxInput) }},
 		{"contract's own error", wire.StatusReverted, func(i *wire.Invocation) {
 			i.Payload.Input = append(code.Input("withdraw"), make([]byte, 15)...)
 			i.Payload.Input = append(i.Payload.Input, 1)

@@ -14,6 +14,7 @@ const (
 	sweepEvery       = 16     // marks between two sweeps of idle nonces and uploads
 	maxIdleNonces    = 50_000 // sets that one sweep drops, so that a batch stays within the bounds of the state's log
 	maxIdleUploads   = 1_000  // uploads that one sweep drops
+	maxTerminated    = 4_096  // entries of terminated contracts that one mark drops
 	rootMarks        = 2      // the RootKey changes at this mark after a key was fixed
 )
 
@@ -56,6 +57,9 @@ func (x *executor) mark(o *state.Overlay, m message, b *wire.Mark) error {
 	if err := x.prune(o, m.Height); err != nil {
 		return err
 	}
+	if err := dropTerminated(o); err != nil {
+		return err
+	}
 	if b.Number%sweepEvery != 0 {
 		return nil
 	}
@@ -85,6 +89,37 @@ func (x *executor) prune(o *state.Overlay, height uint64) error {
 		}
 	}
 	return x.pruneMarks(o)
+}
+
+// dropTerminated drops what terminated contracts have stored, as much as one mark may.
+func dropTerminated(o *state.Overlay) error {
+	for room := maxTerminated; room > 0; {
+		var id []byte
+		o.Ascend(systemID, []byte("d/"), func(key, _ []byte) bool {
+			id = append([]byte(nil), key[2:]...)
+			return false
+		})
+		if id == nil {
+			return nil
+		}
+		var keys [][]byte
+		o.Ascend([32]byte(id), nil, func(key, _ []byte) bool {
+			keys = append(keys, append([]byte(nil), key...))
+			return len(keys) < room
+		})
+		for _, key := range keys {
+			if err := o.Delete([32]byte(id), key); err != nil {
+				return err
+			}
+		}
+		if room -= len(keys) + 1; room <= 0 {
+			return nil
+		}
+		if err := o.Delete(systemID, systemKey("d/", id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pruneMarks drops the marks whose receipts are all dropped, but for the newest, which is yet to be reported.

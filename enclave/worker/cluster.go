@@ -37,6 +37,7 @@ type cluster struct {
 	status atomic.Pointer[ClusterStatus]
 	wake   broadcast
 	seen   replays
+	logs   *logs
 	paths  paths
 
 	mu      sync.Mutex      // held by steps, deliveries and transfers
@@ -67,7 +68,7 @@ func newCluster(id wire.ClusterID, cfg Config) *cluster {
 	ctx, cancel := context.WithCancel(context.Background())
 	cl := &cluster{
 		id: id, cfg: cfg, ctx: ctx, cancel: cancel, phase: phaseKeys,
-		keys: newClusterKeys(), exports: map[sr25519.PublicKey]*exporting{},
+		keys: newClusterKeys(), logs: newLogs(cfg.UID, cfg.Rand), exports: map[sr25519.PublicKey]*exporting{},
 	}
 	cl.wake.init()
 	cl.publishStatus()

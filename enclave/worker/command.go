@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/phalanx-network/phalanx/crypto/hierarchy"
 	"github.com/phalanx-network/phalanx/crypto/scale"
 	"github.com/phalanx-network/phalanx/enclave/contract"
 	"github.com/phalanx-network/phalanx/enclave/contract/state"
@@ -67,7 +68,7 @@ func (x *executor) perform(ctx context.Context, o *state.Overlay, m message, inv
 		return fault(wire.StatusOutOfGas, inv.GasLimit, "gas limit is below the base cost of %d", gasBase), nil
 	}
 	child := o.Begin()
-	contracts := len(x.contracts)
+	contracts, after := len(x.contracts), len(x.after)
 	sys := x.sys
 	outcome, err := x.act(ctx, child, m, inv, hash)
 	if err != nil {
@@ -77,7 +78,7 @@ func (x *executor) perform(ctx context.Context, o *state.Overlay, m message, inv
 		outcome = fault(wire.StatusLimit, outcome.GasUsed, "the cluster's state is full")
 	}
 	if outcome.Status != wire.StatusDone {
-		x.contracts, x.sys = x.contracts[:contracts], sys
+		x.contracts, x.after, x.sys = x.contracts[:contracts], x.after[:after], sys
 		return outcome, nil
 	}
 	return outcome, child.Commit()
@@ -128,23 +129,33 @@ func (x *executor) instantiate(ctx context.Context, o *state.Overlay, m message,
 	if inv.Payload.To != id {
 		return fault(wire.StatusRefused, gasBase, "target is not the id of that code, caller and salt"), nil
 	}
-	key := systemKey("c/", id[:])
-	if _, exists := o.Get(systemID, key); exists {
+	space := x.storage(o, m, hash)
+	err := space.create(id, contractEntry{CodeHash: inv.Kind.CodeHash, Owner: inv.From})
+	if errors.Is(err, contract.ErrDuplicate) {
 		return fault(wire.StatusRefused, gasBase, "contract exists already; use another salt"), nil
 	}
-	entry := contractEntry{CodeHash: inv.Kind.CodeHash, Owner: inv.From, Index: m.index}
-	if err := save(o, key, &entry); err != nil {
+	if err != nil {
 		return wire.Outcome{}, err
 	}
-	outcome, err := x.run(ctx, o, m, inv, hash, entry.CodeHash, true)
+	outcome, err := x.run(ctx, space, m, inv, hash, inv.Kind.CodeHash, true)
 	if err != nil || outcome.Status != wire.StatusDone {
 		return outcome, err
 	}
-	x.sys.Contracts++
 	x.contracts = append(x.contracts, wire.ContractReport{
-		Cluster: x.cluster, Contract: id, CodeHash: entry.CodeHash, Index: m.index,
+		Cluster: x.cluster, Contract: id, CodeHash: inv.Kind.CodeHash, Index: m.index,
 	})
 	return outcome, nil
+}
+
+// storage is the state for one call.
+func (x *executor) storage(o *state.Overlay, m message, hash wire.Hash) *storage {
+	return &storage{
+		cluster: x.cluster, o: o, made: x.sys.Contracts, first: x.sys.Contracts, index: m.index,
+		secret: func(id wire.ContractID) (secret [32]byte, err error) {
+			err = x.withKey(id, func(k *hierarchy.ContractKey) { secret = k.Secret(hash) })
+			return secret, err
+		},
+	}
 }
 
 // call runs a message of a contract.
@@ -153,19 +164,19 @@ func (x *executor) call(ctx context.Context, o *state.Overlay, m message, inv *w
 	if !ok {
 		return fault(wire.StatusRefused, gasBase, "no such contract"), nil
 	}
-	return x.run(ctx, o, m, inv, hash, code, false)
+	return x.run(ctx, x.storage(o, m, hash), m, inv, hash, code, false)
 }
 
 // run moves the value and executes the contract with what is left of the gas.
-func (x *executor) run(ctx context.Context, o *state.Overlay, m message, inv *wire.Invocation, hash wire.Hash, code wire.CodeHash, deploy bool) (wire.Outcome, error) {
-	module, ok, err := module(ctx, x.engine, o, code)
+func (x *executor) run(ctx context.Context, space *storage, m message, inv *wire.Invocation, hash wire.Hash, code wire.CodeHash, deploy bool) (wire.Outcome, error) {
+	module, ok, err := module(ctx, x.engine, space.o, code)
 	if err != nil {
 		return wire.Outcome{}, err
 	}
 	if !ok {
 		return fault(wire.StatusRefused, gasBase, "no such code; upload it first"), nil
 	}
-	err = transfer(o, inv.From.AccountID(), inv.Payload.To, inv.Value)
+	err = transfer(space.o, inv.From.AccountID(), inv.Payload.To, inv.Value)
 	if errors.Is(err, errBalance) {
 		return fault(wire.StatusRefused, gasBase, "balance is too low for the value"), nil
 	}
@@ -176,39 +187,48 @@ func (x *executor) run(ctx context.Context, o *state.Overlay, m message, inv *wi
 		Deploy:     deploy,
 		Contract:   inv.Payload.To,
 		Caller:     inv.From.AccountID(),
-		CodeHash:   code,
 		Input:      inv.Payload.Input,
 		Value:      inv.Value,
 		GasLimit:   inv.GasLimit - gasBase,
 		Height:     m.Height,
 		TimeMillis: m.Time,
+		Extension:  x.extension,
 	}
-	if call.Seed, err = x.seed(inv.Payload.To, hash); err != nil {
+	err = x.withKey(inv.Payload.To, func(k *hierarchy.ContractKey) { call.Seed = k.Seed(hash) })
+	if err != nil {
 		return wire.Outcome{}, err
 	}
 	defer clear(call.Seed[:])
-	space := &storage{o: o, id: inv.Payload.To}
 	result, err := x.engine.Execute(ctx, module, call, space)
 	if err != nil {
 		return wire.Outcome{}, fmt.Errorf("contract engine: %w", err)
+	}
+	x.keepLogs(space, m, hash, result)
+	if result.Status == contract.Done {
+		if err := space.link(result.Events); err != nil {
+			return wire.Outcome{}, err
+		}
+		x.sys.Contracts = space.made
+		x.after = append(x.after, result.AfterCommit...)
 	}
 	x.written += space.written
 	return outcome(space, result, gasBase), nil
 }
 
-// seed is the secret randomness of one invocation, under the newest key that was fixed before it.
-func (x *executor) seed(id wire.ContractID, hash wire.Hash) ([32]byte, error) {
+// withKey lends the key of a contract under the newest cluster key that was fixed before the message.
+func (x *executor) withKey(id wire.ContractID, use func(*hierarchy.ContractKey)) error {
 	fixed, ok := x.sys.inForce()
 	if !ok {
-		return [32]byte{}, errMissingKey
+		return errMissingKey
 	}
 	k, ok := x.keys.epoch(fixed.Epoch)
 	if !ok {
-		return [32]byte{}, errMissingKey
+		return errMissingKey
 	}
 	ck := k.cluster.ContractKey(id)
 	defer ck.Zero()
-	return ck.Seed(hash), nil
+	use(ck)
+	return nil
 }
 
 // module returns prepared code of the cluster, compiling it if need be; false where the cluster has no such code.
@@ -243,7 +263,7 @@ func outcome(s *storage, r contract.Outcome, base uint64) wire.Outcome {
 	}
 	out := wire.Outcome{Status: status, GasUsed: saturate(r.GasUsed, base), Output: r.Output}
 	for _, e := range r.Events {
-		out.Events = append(out.Events, wire.Event{Contract: s.id, Topics: e.Topics, Data: e.Data})
+		out.Events = append(out.Events, wire.Event{Contract: e.Contract, Topics: e.Topics, Data: e.Data})
 	}
 	if status == wire.StatusDone {
 		return out

@@ -73,7 +73,8 @@ func (cl *cluster) execute(d dispatch.Delivery) error {
 func (cl *cluster) executor() *executor {
 	view := cl.store.View()
 	x := &executor{
-		uid: cl.cfg.UID, cluster: cl.id, engine: cl.cfg.Engine, keys: cl.keys, sys: cl.sys, o: state.NewOverlay(view),
+		uid: cl.cfg.UID, cluster: cl.id, engine: cl.cfg.Engine, extension: cl.cfg.Extension, keys: cl.keys,
+		sys: cl.sys, o: state.NewOverlay(view),
 	}
 	if record, ok := view.Get(systemID, []byte(systemEntry)); ok {
 		x.systemSize = int64(len(systemID) + len(systemEntry) + len(record))
@@ -95,6 +96,12 @@ func (cl *cluster) commit(x *executor) error {
 	}
 	cl.sys = x.sys
 	cl.publish()
+	if err := cl.logs.add(x.said); err != nil {
+		return err
+	}
+	for _, f := range x.after {
+		f()
+	}
 	for _, r := range x.contracts {
 		cl.reports.addContract(r)
 	}

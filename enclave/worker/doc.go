@@ -24,6 +24,8 @@
 //	"system"                        the [system] record
 //	"b/" ‖ account                  balance, u128
 //	"c/" ‖ contract id              the [contractEntry]
+//	"d/" ‖ contract id              (nothing): a terminated contract whose storage is still to be dropped
+//	"e/" ‖ contract id              the head of its events: count u64, hash
 //	"s/" ‖ code hash                the code's size, u64 big-endian
 //	"w/" ‖ code hash                the code
 //	"u/" ‖ identity ‖ code hash     the [upload] under way

@@ -40,10 +40,14 @@ type executor struct {
 	o       *state.Overlay
 	// systemSize is what the system record counts in the view's size. It depends on how messages are batched.
 	systemSize int64
-	// contracts are those that this batch instantiated.
+	extension  contract.Extension
+	// contracts are those that clients instantiated in this batch. Those that contracts made are no business of the
+	// chain's: it would learn which calls make contracts.
 	contracts []wire.ContractReport
-	written   int  // bytes, about; it decides when a batch ends
-	marked    bool // whether the last message was a checkpoint mark
+	after     []func() // what is left to be done once the batch is durable
+	said      []said   // what is to be kept of logs then
+	written   int      // bytes, about; it decides when a batch ends
+	marked    bool     // whether the last message was a checkpoint mark
 }
 
 // message is a message in its place.

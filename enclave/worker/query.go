@@ -231,7 +231,7 @@ func (cl *cluster) await(ctx context.Context, r *Role, above uint64) (*anchor, e
 
 // answer executes the query on the anchor's state, in an overlay that is dropped.
 func (cl *cluster) answer(ctx context.Context, a *anchor, inv *wire.Invocation, hash wire.Hash) (*wire.QueryReply, error) {
-	out, debug, err := cl.execQuery(ctx, a, inv)
+	out, debug, err := cl.execQuery(ctx, a, inv, hash)
 	if err != nil {
 		return nil, err
 	}
@@ -247,10 +247,10 @@ func (cl *cluster) answer(ctx context.Context, a *anchor, inv *wire.Invocation, 
 	}, nil
 }
 
-func (cl *cluster) execQuery(ctx context.Context, a *anchor, inv *wire.Invocation) (wire.Outcome, []byte, error) {
+func (cl *cluster) execQuery(ctx context.Context, a *anchor, inv *wire.Invocation, hash wire.Hash) (wire.Outcome, []byte, error) {
 	o := state.NewOverlay(a.live.view)
-	if inv.Payload.To.IsZero() && len(inv.Payload.Input) == 0 {
-		out, err := ownBalance(o, inv)
+	if inv.Payload.To.IsZero() {
+		out, err := cl.ownQuery(o, inv)
 		return out, nil, err
 	}
 	code, ok := codeOf(o, inv.Payload.To)
@@ -269,25 +269,39 @@ func (cl *cluster) execQuery(ctx context.Context, a *anchor, inv *wire.Invocatio
 		return wire.Outcome{}, nil, err
 	}
 	call := contract.Call{
-		ReadOnly:   true,
+		Query:      true,
 		Contract:   inv.Payload.To,
 		Caller:     inv.From.AccountID(),
-		CodeHash:   code,
 		Input:      inv.Payload.Input,
 		Value:      inv.Value,
 		GasLimit:   min(inv.GasLimit, MaxQueryGas),
 		Height:     a.header.Height,
 		TimeMillis: a.header.UnixMillis(),
+		Extension:  cl.cfg.Extension,
 	}
 	if _, err := io.ReadFull(cl.cfg.Rand, call.Seed[:]); err != nil {
 		return wire.Outcome{}, nil, fmt.Errorf("randomness: %w", err)
 	}
-	space := &storage{o: o, id: inv.Payload.To}
+	defer clear(call.Seed[:])
+	space := &storage{
+		cluster: cl.id, o: o, made: a.live.sys.Contracts, first: a.live.sys.Contracts, secret: passingSecret(call.Seed),
+	}
 	result, err := cl.cfg.Engine.Execute(ctx, m, call, space)
 	if err != nil {
 		return wire.Outcome{}, nil, fmt.Errorf("contract engine: %w", err)
 	}
-	return outcome(space, result, 0), result.Debug, nil
+	err = cl.logs.add(saidIn(space, result, wire.LogBatch{
+		Invocation: hash, Height: call.Height, Time: call.TimeMillis,
+	}))
+	return outcome(space, result, 0), result.Debug, err
+}
+
+// ownQuery answers a query that is to no contract but to the cluster itself.
+func (cl *cluster) ownQuery(o *state.Overlay, inv *wire.Invocation) (wire.Outcome, error) {
+	if len(inv.Payload.Input) == 0 {
+		return ownBalance(o, inv)
+	}
+	return cl.logsFor(o, inv)
 }
 
 // ownBalance answers the query without target and input: the caller's balance in the cluster, as the SCALE of a u128.

@@ -183,9 +183,9 @@ func (r *reports) restoreContracts(id wire.ClusterID, view *state.View) error {
 		if err = unmarshal(value, &e); err != nil {
 			return false
 		}
-		if e.Index >= r.registered {
+		if e.Index >= r.registered && e.Deployer == nil {
 			r.contracts = append(r.contracts, watched{report: wire.ContractReport{
-				Cluster: id, Contract: wire.ContractID(key[2:]), CodeHash: e.CodeHash, Index: e.Index,
+				Cluster: id, Contract: wire.ContractID(key[2:]), CodeHash: e.Born, Index: e.Index,
 			}})
 		}
 		return true

@@ -32,13 +32,15 @@ type Keys interface {
 	SealReply(to ecdh.PublicKey, plaintext []byte) (*envelope.Envelope, error)
 }
 
-// Config is what a [Role] is made of. Every field is needed.
+// Config is what a [Role] is made of. Every field but one is needed.
 type Config struct {
 	UID    wire.ChainUID
 	Keys   Keys
 	Rand   io.Reader // the operating system's CSPRNG outside tests; safe for concurrent use
 	Engine *contract.Engine
-	Dir    string // each cluster's state has a directory in it
+	// Extension is what contracts reach beyond the engine; the one field that may be nil.
+	Extension contract.Extension
+	Dir       string // each cluster's state has a directory in it
 	// Header is the newest verified header, and how long ago it was verified.
 	Header func() (h light.Header, age time.Duration, ok bool)
 }

@@ -124,18 +124,24 @@ type amount struct{ uint128.Uint128 }
 
 func (a *amount) Scale(c *scale.Codec) { c.U128(&a.Uint128) }
 
-// contractEntry is a contract of the cluster.
+// contractEntry is a contract of the cluster, or what stays of one that ended its existence: then CodeHash is zero.
 type contractEntry struct {
 	CodeHash wire.CodeHash
-	Owner    wire.Identity
-	Index    uint64 // of its instantiation in the topic
+	Born     wire.CodeHash // the code that it was made of
+	Owner    wire.Identity // who signed its instantiation, or owns the contract that made it
+	Index    uint64        // in the topic, of the message that made it
+	Deployer *[32]byte     // the contract that made it; nil where a client did
+	Secret   [32]byte      // of the contract alone; it never changes, whatever keys rotate
 }
 
 // Scale visits the fields in order.
 func (e *contractEntry) Scale(c *scale.Codec) {
 	e.CodeHash.Scale(c)
+	e.Born.Scale(c)
 	e.Owner.Scale(c)
 	c.U64(&e.Index)
+	scale.Option(c, &e.Deployer, func(d *[32]byte) { c.Fixed(d[:]) })
+	c.Fixed(e.Secret[:])
 }
 
 // identityKey is an identity's SCALE bytes, 33 of them.
@@ -148,5 +154,6 @@ func codeOf(s reader, id [32]byte) (code wire.CodeHash, ok bool) {
 	if !ok || len(b) < len(code) {
 		return code, false
 	}
-	return wire.CodeHash(b[:len(code)]), true
+	code = wire.CodeHash(b[:len(code)])
+	return code, code != wire.CodeHash{}
 }
