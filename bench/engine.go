@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"runtime"
 
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
-
 	"github.com/phalanx-network/phalanx/enclave/contract"
+	"github.com/phalanx-network/phalanx/enclave/enclavetest"
+	"github.com/phalanx-network/phalanx/examples"
 )
 
 const plenty = 1 << 40 // gas
@@ -23,24 +21,22 @@ func engineRows(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, engine.Close(context.Background())) }()
-	bare, err := newBare(ctx)
-	if err != nil {
-		return err
-	}
+	bare := newBare(ctx)
 	defer func() { err = errors.Join(err, bare.runtime.Close(context.Background())) }()
-	call, err := prepared(ctx, engine, flipper(false), contract.NewMapStorage())
+	flip, err := bare.prepare(ctx, flipper(true), nil)
 	if err != nil {
 		return err
 	}
-	plain, err := bare.prepare(ctx, flipper(true))
+	call, err := prepared(ctx, engine, flipper(false), make([]byte, 4))
 	if err != nil {
 		return err
 	}
-	d, err := medians(ctx, b.samples(2000), step{"engine call", call}, step{"bare call", plain})
-	if err != nil {
+	if err := b.pair(ctx, "engine_call", step{"engine call", call}, step{"bare call", flip}); err != nil {
 		return err
 	}
-	b.add("engine_call", micros(d[0]), "µs", micros(d[1]))
+	if err := inkRow(ctx, b, engine, bare); err != nil {
+		return err
+	}
 	if err := meteringRow(ctx, b, engine, bare); err != nil {
 		return err
 	}
@@ -49,19 +45,46 @@ func engineRows(ctx context.Context, b *bench) (err error) {
 
 func meteringRow(ctx context.Context, b *bench, engine *contract.Engine, bare *bare) error {
 	const turns = 20_000
-	metered, err := prepared(ctx, engine, loop(false, turns), contract.NewMapStorage())
+	metered, err := prepared(ctx, engine, loop(false, turns), nil)
 	if err != nil {
 		return err
 	}
-	plain, err := bare.prepare(ctx, loop(true, turns))
+	plain, err := bare.prepare(ctx, loop(true, turns), nil)
 	if err != nil {
 		return err
 	}
-	d, err := medians(ctx, b.samples(1000), step{"metered loop", metered}, step{"bare loop", plain})
+	return b.pair(ctx, "metering", step{"metered loop", metered}, step{"bare loop", plain})
+}
+
+// inkRow compares a whole call of an ink! contract that reads and returns one value, which is all that a flipper does,
+// with the same module in a bare runtime.
+func inkRow(ctx context.Context, b *bench, engine *contract.Engine, bare *bare) error {
+	code, err := enclavetest.ParseContract(examples.Counter)
 	if err != nil {
 		return err
 	}
-	b.add("metering", micros(d[0]), "µs", micros(d[1]))
+	call, err := prepared(ctx, engine, code.Wasm, code.Input("default"), code.Input("get"))
+	if err != nil {
+		return err
+	}
+	own, err := ownMemory(code.Wasm)
+	if err != nil {
+		return err
+	}
+	plain, err := bare.prepare(ctx, own, code.Input("get"))
+	if err != nil {
+		return err
+	}
+	return b.pair(ctx, "ink_call", step{"engine call", call}, step{"bare call", plain})
+}
+
+// pair times something beside its reference, in turns, and adds the row.
+func (b *bench) pair(ctx context.Context, name string, measured, reference step) error {
+	d, err := medians(ctx, b.samples(2000), measured, reference)
+	if err != nil {
+		return err
+	}
+	b.add(name, micros(d[0]), "µs", micros(d[1]))
 	return nil
 }
 
@@ -81,20 +104,22 @@ func poolRow(b *bench, call func(int) error) error {
 	return nil
 }
 
-// prepared deploys a contract on a storage and returns a call of it. The module may be without a constructor's work.
-func prepared(ctx context.Context, engine *contract.Engine, code []byte, storage contract.Storage) (func(int) error, error) {
+// prepared deploys a contract on a storage of its own and returns a call of it. The first input is the constructor's
+// where there are two.
+func prepared(ctx context.Context, engine *contract.Engine, code []byte, inputs ...[]byte) (func(int) error, error) {
 	m, err := engine.Prepare(ctx, code)
 	if err != nil {
 		return nil, err
 	}
-	do := func(deploy bool) error {
-		call := contract.Call{Deploy: deploy, Input: make([]byte, 4), GasLimit: plenty}
-		return done(engine.Execute(ctx, m, call, storage))
+	storage := contract.NewMapStorage()
+	do := func(deploy bool, input []byte) error {
+		return done(engine.Execute(ctx, m, contract.Call{Deploy: deploy, Input: input, GasLimit: plenty}, storage))
 	}
-	if err := do(true); err != nil {
+	if err := do(true, inputs[0]); err != nil {
 		return nil, err
 	}
-	return func(int) error { return do(false) }, nil
+	message := inputs[len(inputs)-1]
+	return func(int) error { return do(false, message) }, nil
 }
 
 // done makes an error of a call that did not end well.
@@ -103,81 +128,4 @@ func done(out contract.Outcome, err error) error {
 		err = fmt.Errorf("%w: %s %s", errWrong, out.Status, out.Reason)
 	}
 	return err
-}
-
-// bare is wazero without anything of ours: the module as it is, a fresh instance for each call whose memory is taken
-// from a pool of one, and host functions that do no more than the contract needs.
-type bare struct {
-	runtime wazero.Runtime
-	slab    slab
-}
-
-func newBare(ctx context.Context) (*bare, error) {
-	b := &bare{runtime: wazero.NewRuntime(ctx), slab: slab{make([]byte, 16*page), 0}}
-	params := []api.ValueType{api.ValueTypeI32, api.ValueTypeI32, api.ValueTypeI32, api.ValueTypeI32}
-	result := []api.ValueType{api.ValueTypeI32}
-	none := func(context.Context, api.Module, []uint64) {}
-	get := func(_ context.Context, m api.Module, s []uint64) {
-		m.Memory().WriteByte(uint32(s[2]), 1)
-		s[0] = 0
-	}
-	for _, m := range []struct {
-		name, function string
-		params         int
-		result         []api.ValueType
-		do             api.GoModuleFunc
-	}{{"seal1", "get_storage", 4, result, get}, {"seal2", "set_storage", 4, result, none}} {
-		host := b.runtime.NewHostModuleBuilder(m.name).NewFunctionBuilder().WithGoModuleFunction(m.do, params[:m.params], m.result)
-		if _, err := host.Export(m.function).Instantiate(ctx); err != nil {
-			return nil, err
-		}
-	}
-	host := b.runtime.NewHostModuleBuilder("seal0")
-	host = host.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(none), params[:2], nil).Export("input")
-	host = host.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(none), params[:3], nil).Export("seal_return")
-	_, err := host.Instantiate(ctx)
-	return b, err
-}
-
-// prepare compiles a module and returns a call of it.
-func (b *bare) prepare(ctx context.Context, code []byte) (func(int) error, error) {
-	compiled, err := b.runtime.CompileModule(ctx, code)
-	if err != nil {
-		return nil, err
-	}
-	config := wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(zeros{})
-	ctx = experimental.WithMemoryAllocator(ctx, &b.slab)
-	return func(int) error {
-		m, err := b.runtime.InstantiateModule(ctx, compiled, config)
-		if err != nil {
-			return err
-		}
-		return errors.Join(m.ExportedFunction("call").CallWithStack(ctx, nil), m.Close(ctx))
-	}, nil
-}
-
-// zeros is read once for each instance, which costs more than it should with the default source.
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
-
-// slab is the one memory that calls take, one after the other; it is zeroed after each.
-type slab struct {
-	bytes []byte
-	used  int
-}
-
-// Allocate implements wazero's allocator.
-func (s *slab) Allocate(_, _ uint64) experimental.LinearMemory { return s }
-
-// Reallocate implements wazero's linear memory.
-func (s *slab) Reallocate(size uint64) []byte {
-	s.used = int(size)
-	return s.bytes[:size:size]
-}
-
-// Free implements wazero's linear memory.
-func (s *slab) Free() {
-	clear(s.bytes[:s.used])
-	s.used = 0
 }

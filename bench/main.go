@@ -36,7 +36,7 @@ type group struct {
 var groups = []group{
 	{"crypto", []string{"sign", "verify", "ecdh", "envelope_seal", "envelope_open"}, cryptoRows},
 	{"light", []string{"header_1", "header_50", "proof"}, lightRows},
-	{"engine", []string{"engine_call", "metering", "pool"}, engineRows},
+	{"engine", []string{"engine_call", "ink_call", "metering", "pool"}, engineRows},
 	{"state", []string{"state_root", "state_append"}, stateRows},
 	{"worker", []string{"query_vs_parts", "command_vs_parts", "command_vs_all_parts", "command_cpu"}, workerRows},
 	{"behind", []string{"catchup", "catchup_busy", "catchup_own", "catchup_every_header"}, catchupRows},

@@ -111,6 +111,9 @@ var everyType = []struct{ message, argument, scale, json string }{
 	{"compact_u32", "1073741824", "0300000040", "1073741824"},
 	{"compact_u128", "18446744073709551616", "17000000000000000001", `"18446744073709551616"`},
 	{"compact_wrapped", "1", "04", `"1"`},
+	{"bits", "0b", "00", `"0b"`},
+	{"bits", `"0b1011"`, "100d", `"0b1011"`},
+	{"bits", "0b100000001", "240101", `"0b100000001"`},
 	{"Tree", `{"Node": [{"Leaf": 1}, {"Node": []}]}`, "010800010100", `{"Node":[{"Leaf":1},{"Node":[]}]}`},
 	{"opt_tree", `{"Leaf": 1}`, "010001", `{"Leaf":1}`},
 }
@@ -162,21 +165,27 @@ func TestArgumentsRefused(t *testing.T) {
 		{"opt_opt_bool", "5", "Option<Option<u32>>", `{"Some": …}`},
 		{"Error", "Unknown", "Error", "NotOwner, TooLow, Two, Named"},
 		{"Error", "TooLow", "Error", "has fields"},
-		{"Error", `{"Two": [1]}`, "Error", `variant "Two": expected an array of 2`},
+		{"Error", `{"Two": [1]}`, "Error", `argument value.Two (value is of type Error): expected an array of 2`},
 		{"Error", `{"NotOwner": 1}`, "Error", "expected null"},
 		{"Error", `{"Named": {"least": 1, "finally": true}}`, "Error", `field "final" is missing`},
 		{"Named", `{"who": 1}`, "Named", "who, when, what"},
-		{"Named", `{"who": 1, "when": 1, "what": 1}`, "Named", `field "who": expected an account`},
+		{"Named", `{"who": 1, "when": 1, "what": 1}`, "Named", `argument value.who (value is of type Named): expected an account`},
 		{"Named", `{"who": 1, "who": 1, "what": 1}`, "Named", "two fields of one name"},
 		{"arr_u16", "[1, 2]", "[u16; 3]", "array of 3, got 2"},
-		{"arr_u16", "[1, 2, 70000]", "[u16; 3]", "element 2: expected a whole number"},
+		{"arr_u16", "[1, 2, 70000]", "[u16; 3]", "argument value[2] (value is of type [u16; 3]): expected a whole number"},
 		{"arr_u16", "[1, 2", "[u16; 3]", "not valid JSON"},
 		{"arr_u16", "[1, 2, 3] 4", "[u16; 3]", "not valid JSON"},
 		{"tuple", "[1]", "(u8, String, bool)", "array of 3"},
 		{"map_tuple", "{}", "BTreeMap<(u8, String, bool), bool>", "pairs"},
-		{"map_u32", `{"x": "a"}`, "BTreeMap<u32, String>", "key 0"},
+		{"map_u32", `{"x": "a"}`, "BTreeMap<u32, String>", "argument value[0].key (value is of type BTreeMap<u32, String>): expected a whole number"},
 		{"compact_str", "x", "Compact<String>", "unsupported"},
-		{"bits", "[true]", "BitSequence", "bit sequences"},
+		{"map_u32", `[[1, "a"], [2, 3]]`, "BTreeMap<u32, String>", "argument value[1].1 (value is of type BTreeMap<u32, String>): expected a string"},
+		{"vec_named", `[{"who": "` + alice + `", "when": [], "what": "0x"}]`, "Vec<Named>", "argument value[0].when (value is of type Vec<Named>): expected a whole number"},
+		{"Error", `{"Named": {"least": -1, "final": true}}`, "Error", "argument value.Named.least (value is of type Error): expected a whole number"},
+		{"Tree", `{"Node": [{"Leaf": 1}, {"Node": [{"Leaf": 256}]}]}`, "Tree", "argument value.Node[1].Node[0].Leaf (value is of type Tree): expected a whole number"},
+		{"bits", "[true]", "BitSequence", "0b1011"},
+		{"bits", "101", "BitSequence", "0b1011"},
+		{"bits", "0b102", "BitSequence", "0b1011"},
 		{"str", strings.Repeat("x", MaxArgument+1), "String", "over"},
 		{"vec_unit", strings.Repeat("[", 1000) + strings.Repeat("]", 1000), "Vec<()>", "deeper"},
 	}
@@ -284,7 +293,14 @@ func TestOutputsRefused(t *testing.T) {
 		{"compact_u8", "000104", "does not fit"},
 		{"compact_u128", "00ff" + strings.Repeat("ff", 67), "does not fit"},
 		{"map_u32", "0008" + "010000000461" + "010000000462", "twice"},
-		{"bits", "0000", "bit sequences"},
+		{"bits", "00", "short"},
+		{"bits", "001010", "canonical"},
+		{"bits", "0010f0", "canonical"},
+		{"bits", "0013ffffffffffffffff", "more than there is data"},
+		{"vec_named", "0008" + aliceHex + "0000" + aliceHex + "02", "[1].when: "},
+		{"map_u32", "00040100000008", "[0].value: "},
+		{"Error", "00c80200000000000000", "Named.final: "},
+		{"Tree", "000108000101" + "02", "Node[1]"},
 		{"compact_str", "0000", "unsupported"},
 		{"Tree", "00" + strings.Repeat("0104", 200) + "0001", "deeper"},
 		{"bare", "00", "after the end"},
@@ -337,6 +353,22 @@ func TestEvents(t *testing.T) {
 	if _, _, err := c.DecodeEvent([][32]byte{topic(0x77)}, []byte{1, 2, 3}); !errors.Is(err, ErrUnknown) {
 		t.Errorf("an unknown event: %v", err)
 	}
+}
+
+func TestTypesForPeople(t *testing.T) {
+	var got []string
+	for _, d := range load(t, "testdata/everything.json").Types() {
+		got = append(got, d.Text)
+	}
+	same(t, "types", got, []string{
+		"struct Hash([u8; 32])",
+		"enum Error { NotOwner, TooLow(u128), Two(u8, String), Named { least: u64, final: bool } }",
+		"struct Empty",
+		"struct Pair(u8, String)",
+		"struct Named { who: AccountId, when: Option<u32>, what: Vec<u8> }",
+		"struct Wrapped(u128)",
+		"enum Tree { Leaf(u8), Node(Vec<Tree>) }",
+	})
 }
 
 func TestSignatures(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/phalanx-network/phalanx/client/abi/ss58"
@@ -14,7 +15,8 @@ import (
 )
 
 // DecodeOutput returns the output of m as JSON. ink!'s own wrapper of outputs is taken off: what is returned is the
-// message's result, or {"LangError": …} where the contract could not read its input.
+// message's result, or {"LangError": …} where the contract could not read its input. The error of a constructor of ink! 3,
+// whose type the metadata does not tell, is hex.
 //
 // isErr says that the message failed by its own account: its result is the Err of a Result, or a LangError. Errors are
 // ErrData, wrapped, for bytes that are not exactly one output of m.
@@ -35,6 +37,23 @@ type decoding struct {
 	length int // of the input
 	out    []byte
 	values int
+	path   []hop // to the value that is being decoded
+}
+
+// inside decodes a value inside the present one. After a failure the path stays where it happened.
+func (d *decoding) inside(s hop, id uint32, depth int) {
+	if d.failed() {
+		return
+	}
+	d.path = append(d.path, s)
+	d.value(id, depth)
+	d.leave()
+}
+
+func (d *decoding) leave() {
+	if !d.failed() {
+		d.path = d.path[:len(d.path)-1]
+	}
 }
 
 // Scale makes a decoding a record of the codec, which then also sees to it that no bytes are left.
@@ -48,7 +67,11 @@ func (d *decoding) run(data []byte, walk func()) error {
 		return fmt.Errorf("%d bytes are over %d", len(data), MaxData)
 	}
 	d.length, d.walk = len(data), walk
-	return scale.Unmarshal(data, d)
+	err := scale.Unmarshal(data, d)
+	if err == nil || len(d.path) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s: %w", strings.TrimPrefix(joinSteps(d.path), "."), err)
 }
 
 func (d *decoding) failed() bool { return d.c.Err() != nil }
@@ -62,8 +85,7 @@ func (d *decoding) writeText(s string) { d.out = append(d.out, quote(s)...) }
 // output decodes a message's output and reports whether it is an error.
 func (d *decoding) output(m *Message) bool {
 	if m.returns == nil {
-		d.write("null")
-		return false
+		return d.untyped(m)
 	}
 	id := *m.returns
 	inner, wrapped := d.types.langResult(id)
@@ -80,6 +102,19 @@ func (d *decoding) output(m *Message) bool {
 	d.write(`{"LangError":`)
 	d.value(langError, maxDepth)
 	d.write("}")
+	return true
+}
+
+// untyped decodes an output that the metadata gives no type. It is empty, but for a constructor of ink! 3 that fails: such
+// a one writes its error.
+func (d *decoding) untyped(m *Message) bool {
+	if !m.constructor || d.length == 0 {
+		d.write("null")
+		return false
+	}
+	raw := make([]byte, d.length)
+	d.c.Fixed(raw)
+	d.write(`"0x` + hex.EncodeToString(raw) + `"`)
 	return true
 }
 
@@ -125,7 +160,7 @@ func (d *decoding) value(id uint32, depth int) (isErr bool) {
 	case compact:
 		d.compact(t.elem)
 	case bits:
-		d.c.Fail(fmt.Errorf("%w: bit sequences", ErrUnsupported))
+		d.bits(t)
 	}
 	return false
 }
@@ -201,7 +236,8 @@ func (d *decoding) mapping(key, value uint32, depth int) {
 			d.write(",")
 		}
 		start := len(d.out)
-		d.value(key, depth)
+		d.path = append(d.path, element(int(i)))
+		d.inside(hop{name: "key"}, key, depth)
 		name := string(d.out[start:])
 		if len(name) > 0 && name[0] != '"' { // a number; every other key is a string already
 			name = `"` + name + `"`
@@ -212,7 +248,8 @@ func (d *decoding) mapping(key, value uint32, depth int) {
 		seen[name] = true
 		d.out = append(d.out[:start], name...)
 		d.write(":")
-		d.value(value, depth)
+		d.inside(hop{name: "value"}, value, depth)
+		d.leave()
 	}
 	d.write("}")
 }
@@ -242,7 +279,7 @@ func (d *decoding) fields(fields []field, depth int) {
 		}
 		d.writeText(f.name)
 		d.write(":")
-		d.value(f.id, depth)
+		d.inside(hop{name: f.name}, f.id, depth)
 	}
 	d.write("}")
 }
@@ -266,7 +303,9 @@ func (d *decoding) variant(id uint32, depth int) (isErr bool) {
 		d.write("{")
 		d.writeText(v.name)
 		d.write(":")
+		d.path = append(d.path, hop{name: v.name})
 		d.fields(v.fields, depth)
+		d.leave()
 		d.write("}")
 		_, _, isResult := d.types.result(id)
 		return isResult && v.name == "Err"
@@ -292,7 +331,7 @@ func (d *decoding) list(elem uint32, n uint64, depth int) {
 		if i > 0 {
 			d.write(",")
 		}
-		d.value(elem, depth)
+		d.inside(element(int(i)), elem, depth)
 	}
 	d.write("]")
 }
@@ -307,7 +346,7 @@ func (d *decoding) tuple(members []uint32, depth int) {
 		if i > 0 {
 			d.write(",")
 		}
-		d.value(id, depth)
+		d.inside(member(i), id, depth)
 	}
 	d.write("]")
 }

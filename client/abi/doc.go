@@ -2,7 +2,14 @@
 // metadata that cargo-contract writes) it encodes calls and decodes what comes back.
 //
 // Start with [Parse]; then [Contract.Message] or [Contract.Constructor], [Contract.EncodeCall], and
-// [Contract.DecodeOutput] and [Contract.DecodeEvent]. Metadata of versions 3, 4 and 5 (ink! 3 to 5) is read.
+// [Contract.DecodeOutput] and [Contract.DecodeEvent]. Metadata of versions 1 to 5 (ink! 3.0-rc5 to 5) is read. What
+// differs between them:
+//
+//	version  ink!        where it lies      labels            outputs                     events are told by
+//	1        3.0-rc5, 6  under "V1"         "name", an array  bare; constructors no type  the first byte of the data
+//	2, 3     3.0 to 3.4  under "V2", "V3"   text              bare; constructors no type  the first byte of the data
+//	4        4           "version": "4"     text              Result<T, LangError>        the first byte of the data
+//	5        5           "version": 5       text              Result<T, LangError>        the first topic, their signature
 //
 // # Values as JSON
 //
@@ -20,18 +27,20 @@
 //	Result<T, E>          {"Ok": …} or {"Err": …}
 //	BTreeMap<K, V>        object where K's form is a number of any width, a string, hex or an account; else pairs
 //	Compact<T>            as T
+//	BitVec                0b and the bits, the first one first  "0b1011"
 //
 // Encoding accepts a little more: numbers and strings of digits alike for every integer, "0x…" for unsigned integers,
 // bytes as an array of numbers, an account as 0x-hex of 32 bytes or as an address of any SS58 prefix, {"Some": …} for an
-// Option whose T is not itself an object, pairs for any map. No number passes through a float. Bit sequences are
-// refused by name.
+// Option whose T is not itself an object, pairs for any map. No number passes through a float. Compact of what is no
+// unsigned integer is refused by name.
 //
 // # What is promised
 //
 // The file and the bytes may come from an enemy. Sizes, counts and depths are bounded before memory is reserved, types may
 // be cyclic, decoding is canonical (what is decoded encodes to the same bytes) and takes all bytes or fails. Nothing
-// here panics. Errors name the argument and the type it should have, and never hold an argument's content, which
-// may be secret.
+// here panics. Errors name the argument, the way to the value inside it and the type that is expected. They never hold a
+// value, a text or the key of a map, which may be secret; of an enum the way names the variant. Names are printable text:
+// what a file calls things cannot steer a terminal.
 package abi
 
 import (
@@ -77,13 +86,17 @@ const (
 type ArgumentError struct {
 	Message  string // the message's or constructor's label
 	Argument string // the argument's label
-	Type     string // its type, as in Rust
+	Path     string // the way to what is wrong inside it, as `[2].who`; empty for the argument itself
+	Type     string // the argument's type, as in Rust
 	Err      error  // what is wrong, without the argument's content
 }
 
 // Error implements error.
 func (e *ArgumentError) Error() string {
-	return fmt.Sprintf("abi: %s: argument %q (%s): %v", e.Message, e.Argument, e.Type, e.Err)
+	if e.Path == "" {
+		return fmt.Sprintf("abi: %s: argument %s (%s): %v", e.Message, e.Argument, e.Type, e.Err)
+	}
+	return fmt.Sprintf("abi: %s: argument %s%s (%s is of type %s): %v", e.Message, e.Argument, e.Path, e.Argument, e.Type, e.Err)
 }
 
 // Unwrap returns what is wrong.
@@ -131,7 +144,7 @@ type Contract struct {
 	Name, Version string
 	// Language and Compiler say what the code was made with, as the file claims.
 	Language, Compiler string
-	// MetadataVersion is 3, 4 or 5.
+	// MetadataVersion is 3, 4 or 5, as ink!'s own; 1 and 2 are of ink! 3's release candidates.
 	MetadataVersion int
 
 	wasm         []byte
@@ -139,7 +152,7 @@ type Contract struct {
 	types        registry
 	constructors []*Message
 	messages     []*Message
-	events       []event
+	events       []*Event
 }
 
 // Wasm returns the code, or nil where the file holds metadata alone. The caller must not change it.
@@ -153,6 +166,9 @@ func (c *Contract) Constructors() []*Message { return c.constructors }
 
 // Messages returns the messages in the file's order. The caller must not change them.
 func (c *Contract) Messages() []*Message { return c.messages }
+
+// Events returns the events in the file's order. The caller must not change them.
+func (c *Contract) Events() []*Event { return c.events }
 
 // Constructor returns the constructor of that name; for an empty name the one marked as default, else the only one, else
 // `new`.

@@ -68,7 +68,12 @@ func (m *Message) count(n int) error {
 }
 
 func (m *Message) failed(a Argument, err error) error {
-	return &ArgumentError{Message: m.Label, Argument: a.Label, Type: a.Type, Err: err}
+	out := &ArgumentError{Message: m.Label, Argument: a.Label, Type: a.Type, Err: err}
+	var in *insideError
+	if errors.As(err, &in) {
+		out.Path, out.Err = in.way(), in.err
+	}
+	return out
 }
 
 // member returns an array's item by its place or an object's by its name.
@@ -144,7 +149,7 @@ func (r registry) encode(b []byte, id uint32, n *node, depth int) ([]byte, error
 	case compact:
 		return r.encodeCompact(b, t.elem, n)
 	}
-	return nil, fmt.Errorf("%w: bit sequences", ErrUnsupported)
+	return r.encodeBits(b, &r[id], n)
 }
 
 func encodeAccount(b []byte, n *node) ([]byte, error) {
@@ -204,10 +209,10 @@ func (r registry) encodeMap(b []byte, key, value uint32, n *node, depth int) ([]
 	for i := range n.items {
 		var err error
 		if b, err = r.encode(b, key, &node{kind: stringNode, text: n.names[i]}, depth); err != nil {
-			return nil, fmt.Errorf("key %d: %w", i, err)
+			return nil, inside(element(i), inside(hop{name: "key"}, err))
 		}
 		if b, err = r.encode(b, value, &n.items[i], depth); err != nil {
-			return nil, fmt.Errorf("value %d: %w", i, err)
+			return nil, inside(element(i), inside(hop{name: "value"}, err))
 		}
 	}
 	return b, nil
@@ -241,17 +246,17 @@ func (r registry) encodeComposite(b []byte, fields []field, n *node, depth int) 
 			return nil, err
 		}
 		if b, err = r.encode(b, f.id, item, depth); err != nil {
-			return nil, fmt.Errorf("field %s: %w", f.label(i), err)
+			return nil, inside(f.hop(i), err)
 		}
 	}
 	return b, nil
 }
 
-func (f field) label(place int) string {
+func (f field) hop(place int) hop {
 	if f.name == "" {
-		return fmt.Sprint(place)
+		return member(place)
 	}
-	return fmt.Sprintf("%q", f.name)
+	return hop{name: f.name}
 }
 
 func fieldNames(fields []field) string {
@@ -290,7 +295,7 @@ func (r registry) encodeVariant(b []byte, id uint32, n *node, depth int) ([]byte
 		}
 		b, err := r.encodeComposite(append(b, v.index), v.fields, content, depth)
 		if err != nil {
-			return nil, fmt.Errorf("variant %q: %w", name, err)
+			return nil, inside(hop{name: name}, err)
 		}
 		return b, nil
 	}
@@ -318,7 +323,7 @@ func (r registry) encodeList(b []byte, id uint32, n *node, depth int) ([]byte, e
 	for i := range n.items {
 		var err error
 		if b, err = r.encode(b, t.elem, &n.items[i], depth); err != nil {
-			return nil, fmt.Errorf("element %d: %w", i, err)
+			return nil, inside(element(i), err)
 		}
 	}
 	return b, nil
@@ -337,7 +342,7 @@ func (r registry) encodeTuple(b []byte, members []uint32, n *node, depth int) ([
 	for i, id := range members {
 		var err error
 		if b, err = r.encode(b, id, &n.items[i], depth); err != nil {
-			return nil, fmt.Errorf("member %d: %w", i, err)
+			return nil, inside(member(i), err)
 		}
 	}
 	return b, nil

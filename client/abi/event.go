@@ -3,57 +3,93 @@ package abi
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
-// event is one event of a contract.
-type event struct {
-	label     string
-	fields    []field
-	signature *[32]byte // its first topic; nil for an anonymous one and before version 5
+// Event is an event that a contract may emit.
+type Event struct {
+	Label     string
+	Module    string // where it is declared, as `crate::module`; empty before version 5
+	Fields    []EventField
+	Signature *[32]byte // its first topic; nil for an anonymous event and before version 5
+	Docs      string    // the author's text, lines joined by newlines
+
+	fields []field
 }
 
-func (c *Contract) parseEvents(list []eventJSON) ([]event, error) {
+// EventField is a field of an event.
+type EventField struct {
+	Label string
+	Type  string // as in Rust, for people
+	Topic bool   // it is a topic too
+}
+
+// Text returns the event as in Rust, for help texts: `Closed { #[topic] winner: Option<AccountId>, amount: u128 }`.
+func (e *Event) Text() string {
+	if len(e.Fields) == 0 {
+		return e.Label
+	}
+	fields := make([]string, len(e.Fields))
+	for i, f := range e.Fields {
+		fields[i] = f.Label + ": " + f.Type
+		if f.Topic {
+			fields[i] = "#[topic] " + fields[i]
+		}
+	}
+	return e.Label + " { " + strings.Join(fields, ", ") + " }"
+}
+
+func (c *Contract) parseEvents(list []eventJSON) ([]*Event, error) {
 	if len(list) > maxMembers {
 		return nil, fmt.Errorf("%w: %d events are over %d", ErrFile, len(list), maxMembers)
 	}
 	signatures := map[[32]byte]bool{}
-	var out []event
+	var out []*Event
 	for i := range list {
 		e, err := c.parseEvent(&list[i])
 		if err != nil {
 			return nil, fmt.Errorf("%w: event %d: %v", ErrFile, i, err)
 		}
-		if e.signature != nil {
-			if signatures[*e.signature] {
-				return nil, fmt.Errorf("%w: two events have the signature of %q", ErrFile, e.label)
+		if e.Signature != nil {
+			if signatures[*e.Signature] {
+				return nil, fmt.Errorf("%w: two events have the signature of %q", ErrFile, e.Label)
 			}
-			signatures[*e.signature] = true
+			signatures[*e.Signature] = true
 		}
 		out = append(out, e)
 	}
 	return out, nil
 }
 
-func (c *Contract) parseEvent(in *eventJSON) (event, error) {
-	if err := checkName(in.Label); err != nil {
-		return event{}, err
+func (c *Contract) parseEvent(in *eventJSON) (*Event, error) {
+	e := &Event{Label: in.label(), Module: in.Module}
+	if err := checkName(e.Label); err != nil {
+		return nil, err
+	}
+	if e.Module != "" {
+		if err := checkName(e.Module); err != nil {
+			return nil, err
+		}
 	}
 	args, err := c.parseArgs(in.Args)
 	if err != nil {
-		return event{}, err
+		return nil, err
 	}
-	e := event{label: in.Label}
-	for _, a := range args {
+	for i, a := range args {
 		e.fields = append(e.fields, field{a.Label, a.id})
+		e.Fields = append(e.Fields, EventField{Label: a.Label, Type: a.Type, Topic: in.Args[i].Indexed})
+	}
+	if e.Docs, err = joinDocs(in.Docs); err != nil {
+		return nil, err
 	}
 	if c.MetadataVersion < 5 || in.SignatureTopic == nil {
 		return e, nil
 	}
 	raw, err := fixedHex(*in.SignatureTopic, 32)
 	if err != nil {
-		return event{}, fmt.Errorf("signature topic: %v", err)
+		return nil, fmt.Errorf("signature topic: %v", err)
 	}
-	e.signature = (*[32]byte)(raw)
+	e.Signature = (*[32]byte)(raw)
 	return e, nil
 }
 
@@ -66,11 +102,10 @@ func (c *Contract) DecodeEvent(topics [][32]byte, data []byte) (name string, fie
 		return c.decodeIndexed(data)
 	}
 	if len(topics) > 0 {
-		for i := range c.events {
-			e := &c.events[i]
-			if e.signature != nil && *e.signature == topics[0] {
+		for _, e := range c.events {
+			if e.Signature != nil && *e.Signature == topics[0] {
 				fields, err := c.decodeFields(e, data, new(int))
-				return e.label, fields, err
+				return e.Label, fields, err
 			}
 		}
 	}
@@ -84,20 +119,19 @@ func (c *Contract) decodeIndexed(data []byte) (string, json.RawMessage, error) {
 	if int(data[0]) >= len(c.events) {
 		return "", nil, fmt.Errorf("%w: no event %d", ErrUnknown, data[0])
 	}
-	e := &c.events[data[0]]
+	e := c.events[data[0]]
 	fields, err := c.decodeFields(e, data[1:], new(int))
-	return e.label, fields, err
+	return e.Label, fields, err
 }
 
 func (c *Contract) decodeAnonymous(data []byte) (name string, fields json.RawMessage, err error) {
 	fits, spent := 0, 0 // all attempts share one bound, however many events there are
-	for i := range c.events {
-		e := &c.events[i]
-		if e.signature != nil {
+	for _, e := range c.events {
+		if e.Signature != nil {
 			continue
 		}
 		if f, err := c.decodeFields(e, data, &spent); err == nil {
-			name, fields = e.label, f
+			name, fields = e.Label, f
 			fits++
 		}
 	}
@@ -108,7 +142,7 @@ func (c *Contract) decodeAnonymous(data []byte) (name string, fields json.RawMes
 }
 
 // decodeFields counts the values that it decodes on from spent.
-func (c *Contract) decodeFields(e *event, data []byte, spent *int) (json.RawMessage, error) {
+func (c *Contract) decodeFields(e *Event, data []byte, spent *int) (json.RawMessage, error) {
 	d := &decoding{types: c.types, values: *spent}
 	defer func() { *spent = d.values }()
 	err := d.run(data, func() {
@@ -119,7 +153,7 @@ func (c *Contract) decodeFields(e *event, data []byte, spent *int) (json.RawMess
 		d.fields(e.fields, maxDepth)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: event %s: %w", ErrData, e.label, err)
+		return nil, fmt.Errorf("%w: event %s: %w", ErrData, e.Label, err)
 	}
 	return d.out, nil
 }

@@ -5,12 +5,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"os"
+	"slices"
 	"testing"
 )
 
 // FuzzParse: whatever is read as a contract can be shown, called and decoded without a panic.
 func FuzzParse(f *testing.F) {
-	for _, path := range []string{"testdata/everything.json", counterFile, auctionFile} {
+	for _, path := range []string{"testdata/everything.json", ledgers[3], ledgers[4], ledgers[5], counterFile, auctionFile} {
 		raw, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)
@@ -20,6 +21,10 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"source":{"hash":"0x0000000000000000000000000000000000000000000000000000000000000000"},"version":"4",
 		"types":[{"id":0,"type":{"def":{"composite":{"fields":[{"type":0}]}}}}],
 		"spec":{"messages":[{"label":"m","selector":"0x00000000","args":[{"label":"a","type":{"type":0}}],"returnType":{"type":0}}]}}`))
+	f.Add([]byte(`{"source":{"hash":"0x0000000000000000000000000000000000000000000000000000000000000000"},"V1":{
+		"types":[{"id":0,"type":{"def":{"bitsequence":{"bit_store_type":1,"bit_order_type":2}}}},{"id":1,"type":{"def":{"primitive":"u16"}}},
+			{"id":2,"type":{"path":["Msb0"],"def":{"composite":{}}}}],
+		"spec":{"messages":[{"name":["T","m"],"selector":"0x00000000","args":[{"name":"a","type":{"type":0}}],"returnType":{"type":0}}]}}}`))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		c, err := Parse(file)
 		if err != nil {
@@ -35,7 +40,9 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%s: decoded to %q", m.Signature(), out)
 			}
 		}
-		_, _, _ = c.DecodeEvent([][32]byte{{}}, []byte{0, 1, 4})
+		if name, fields, err := c.DecodeEvent([][32]byte{{}}, []byte{0, 1, 4}); err == nil && !json.Valid(fields) {
+			t.Fatalf("%s: decoded to %q", name, fields)
+		}
 	})
 }
 
@@ -72,6 +79,60 @@ func FuzzDecode(f *testing.F) {
 		}
 		if !bytes.Equal(input[4:], data) {
 			t.Fatalf("%s: %x decodes to %s, which encodes to %x", m.Label, data, out, input[4:])
+		}
+	})
+}
+
+// FuzzVectors is FuzzDecode for the types that Rust's own libraries describe, without a wrapper around them.
+func FuzzVectors(f *testing.F) {
+	v := loadVectors(f)
+	c := echoes(f, v)
+	for i, e := range v.Vectors {
+		raw, err := hex.DecodeString(e.Scale)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint16(i), raw)
+	}
+	f.Fuzz(func(t *testing.T, which uint16, data []byte) {
+		i := int(which) % len(c.Messages())
+		m := c.Messages()[i]
+		out, _, err := c.DecodeOutput(m, data)
+		if err != nil || len(out) > MaxArgument/2 {
+			return
+		}
+		input, err := c.EncodeCallJSON(m, append(append([]byte("["), out...), ']'))
+		if err != nil || !bytes.Equal(input[4:], data) {
+			t.Fatalf("%s: %x decodes to %s, which encodes to %x, %v", v.Vectors[i].Rust, data, out, input, err)
+		}
+	})
+}
+
+// FuzzEvents: an event of whatever topics and bytes is refused or has a name of the metadata and valid JSON as fields.
+func FuzzEvents(f *testing.F) {
+	paid, err := hex.DecodeString("0000" + aliceHex + "46000000000000000000000000000000")
+	if err != nil {
+		f.Fatal(err)
+	}
+	signature := bytes.Repeat([]byte{0x70}, 32)
+	f.Add(uint8(3), []byte{}, paid)
+	f.Add(uint8(4), signature, []byte("\x01\x04x"))
+	f.Add(uint8(5), signature, paid[1:])
+	f.Add(uint8(5), []byte{}, []byte("\x04x"))
+	contracts := []*Contract{load(f, ledgers[3]), load(f, ledgers[4]), load(f, ledgers[5]), load(f, "testdata/everything.json")}
+	f.Fuzz(func(t *testing.T, which uint8, topic, data []byte) {
+		var topics [][32]byte
+		if len(topic) >= 32 {
+			topics = append(topics, [32]byte(topic))
+		}
+		c := contracts[int(which)%len(contracts)]
+		name, fields, err := c.DecodeEvent(topics, data)
+		if err != nil {
+			return
+		}
+		known := slices.ContainsFunc(c.Events(), func(e *Event) bool { return e.Label == name })
+		if !known || !json.Valid(fields) || fields[0] != '{' {
+			t.Fatalf("%x, %x: decoded to %s %q", topic, data, name, fields)
 		}
 	})
 }

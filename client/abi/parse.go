@@ -4,60 +4,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/crypto/blake2b"
-)
-
-// The bundle as JSON, as far as it is read. Metadata of version 3 lies one level down, under "V3".
-type (
-	fileJSON struct {
-		Source struct {
-			Hash     string `json:"hash"`
-			Language string `json:"language"`
-			Compiler string `json:"compiler"`
-			Wasm     string `json:"wasm"`
-		} `json:"source"`
-		Contract struct {
-			Name    string `json:"name"`
-			Version string `json:"version"`
-		} `json:"contract"`
-		metadataJSON
-		V3 *metadataJSON `json:"V3"`
-	}
-	metadataJSON struct {
-		Version json.RawMessage `json:"version"`
-		Types   []typeEntryJSON `json:"types"`
-		Spec    specJSON        `json:"spec"`
-	}
-	specJSON struct {
-		Constructors []messageJSON `json:"constructors"`
-		Messages     []messageJSON `json:"messages"`
-		Events       []eventJSON   `json:"events"`
-	}
-	messageJSON struct {
-		Label      string       `json:"label"`
-		Selector   string       `json:"selector"`
-		Args       []argJSON    `json:"args"`
-		ReturnType *typeRefJSON `json:"returnType"`
-		Payable    bool         `json:"payable"`
-		Mutates    bool         `json:"mutates"`
-		Default    bool         `json:"default"`
-		Docs       []string     `json:"docs"`
-	}
-	eventJSON struct {
-		Label          string    `json:"label"`
-		Args           []argJSON `json:"args"`
-		SignatureTopic *string   `json:"signature_topic"`
-	}
-	argJSON struct {
-		Label string      `json:"label"`
-		Type  typeRefJSON `json:"type"`
-	}
-	typeRefJSON struct {
-		Type *uint32 `json:"type"`
-	}
 )
 
 // Parse reads a contract file: a bundle with code, whose hash must be the one that the file names, or its metadata
@@ -75,8 +25,11 @@ func Parse(contractFile []byte) (*Contract, error) {
 		Language: file.Source.Language, Compiler: file.Source.Compiler,
 	}
 	for _, text := range []string{c.Name, c.Version, c.Language, c.Compiler} {
-		if len(text) > maxName {
-			return nil, fmt.Errorf("%w: its name, version, language or compiler has %d bytes, over %d", ErrFile, len(text), maxName)
+		if text == "" {
+			continue
+		}
+		if err := checkName(text); err != nil {
+			return nil, fmt.Errorf("%w: its name, version, language or compiler: %v", ErrFile, err)
 		}
 	}
 	if err := c.setCode(file.Source.Hash, file.Source.Wasm); err != nil {
@@ -111,27 +64,6 @@ func (c *Contract) setCode(hash, wasm string) error {
 		return fmt.Errorf("%w: source.hash is not the hash of source.wasm", ErrFile)
 	}
 	return nil
-}
-
-// setVersion returns the part of the file that is metadata.
-func (c *Contract) setVersion(file *fileJSON) (*metadataJSON, error) {
-	if file.V3 != nil {
-		c.MetadataVersion = 3
-		return file.V3, nil
-	}
-	text := strings.Trim(string(file.Version), `"`)
-	if text == "" {
-		return nil, fmt.Errorf("%w: it has no ink! metadata version", ErrFile)
-	}
-	version, err := strconv.Atoi(text)
-	if err != nil {
-		return nil, fmt.Errorf("%w: the metadata version is not a number", ErrFile)
-	}
-	if version < 3 || version > 5 {
-		return nil, fmt.Errorf("%w: ink! metadata version %d; versions 3, 4 and 5 are read", ErrUnsupported, version)
-	}
-	c.MetadataVersion = version
-	return &file.metadataJSON, nil
 }
 
 func (c *Contract) setSpec(spec *specJSON) (err error) {
@@ -169,15 +101,16 @@ func (c *Contract) parseMessages(what string, list []messageJSON) ([]*Message, e
 }
 
 func (c *Contract) parseMessage(in *messageJSON) (*Message, error) {
-	if err := checkName(in.Label); err != nil {
+	label := in.label()
+	if err := checkName(label); err != nil {
+		return nil, err
+	}
+	docs, err := joinDocs(in.Docs)
+	if err != nil {
 		return nil, err
 	}
 	m := &Message{
-		Label: in.Label, Payable: in.Payable, Mutates: in.Mutates, Default: in.Default,
-		Docs: joinDocs(in.Docs), Returns: "()",
-	}
-	if len(m.Docs) > maxDocs {
-		return nil, fmt.Errorf("its documentation has %d bytes, over %d", len(m.Docs), maxDocs)
+		Label: label, Payable: in.Payable, Mutates: in.Mutates, Default: in.Default, Docs: docs, Returns: "()",
 	}
 	selector, err := fixedHex(in.Selector, len(m.Selector))
 	if err != nil {
@@ -194,21 +127,21 @@ func (c *Contract) parseMessage(in *messageJSON) (*Message, error) {
 	if err := c.types.check(*m.returns); err != nil {
 		return nil, fmt.Errorf("return type: %v", err)
 	}
-	result := *m.returns
-	if inner, wrapped := c.types.langResult(result); wrapped {
-		result = inner
-	}
-	m.Returns = c.types.name(result)
+	m.Returns = c.types.name(c.types.unwrapped(*m.returns))
 	return m, nil
 }
 
 // joinDocs takes off the space that stands after each line's slashes.
-func joinDocs(lines []string) string {
+func joinDocs(lines []string) (string, error) {
 	trimmed := make([]string, len(lines))
 	for i, line := range lines {
 		trimmed[i] = strings.TrimPrefix(line, " ")
 	}
-	return strings.Join(trimmed, "\n")
+	text := strings.Join(trimmed, "\n")
+	if len(text) > maxDocs {
+		return "", fmt.Errorf("its documentation has %d bytes, over %d", len(text), maxDocs)
+	}
+	return text, nil
 }
 
 func (c *Contract) parseArgs(list []argJSON) ([]Argument, error) {
@@ -218,20 +151,21 @@ func (c *Contract) parseArgs(list []argJSON) ([]Argument, error) {
 	var out []Argument
 	seen := map[string]bool{}
 	for _, a := range list {
-		if err := checkName(a.Label); err != nil {
+		label := a.label()
+		if err := checkName(label); err != nil {
 			return nil, err
 		}
-		if seen[a.Label] {
-			return nil, fmt.Errorf("two arguments are called %q", a.Label)
+		if seen[label] {
+			return nil, fmt.Errorf("two arguments are called %q", label)
 		}
-		seen[a.Label] = true
+		seen[label] = true
 		if a.Type.Type == nil {
-			return nil, fmt.Errorf("argument %q has no type", a.Label)
+			return nil, fmt.Errorf("argument %q has no type", label)
 		}
 		if err := c.types.check(*a.Type.Type); err != nil {
-			return nil, fmt.Errorf("argument %q: %v", a.Label, err)
+			return nil, fmt.Errorf("argument %q: %v", label, err)
 		}
-		out = append(out, Argument{Label: a.Label, Type: c.types.name(*a.Type.Type), id: *a.Type.Type})
+		out = append(out, Argument{Label: label, Type: c.types.name(*a.Type.Type), id: *a.Type.Type})
 	}
 	return out, nil
 }
@@ -242,6 +176,11 @@ func checkName(s string) error {
 	}
 	if len(s) > maxName {
 		return fmt.Errorf("a name has %d bytes, over %d", len(s), maxName)
+	}
+	for _, c := range s {
+		if !unicode.IsPrint(c) {
+			return fmt.Errorf("a name holds %U, which is not printable", c)
+		}
 	}
 	return nil
 }

@@ -199,7 +199,12 @@ func TestHostileTypes(t *testing.T) {
 		doubling[i] = fmt.Sprintf(`{"id":%d,"type":{"def":{"tuple":[%d,%d]}}}`, i, i+1, i+1)
 	}
 	doubling = append(doubling, `{"id":50,"type":{"def":{"tuple":[]}}}`)
+	wide := make([]string, 256)
+	for i := range wide {
+		wide[i] = fmt.Sprintf(`{"name":"%s%d","index":%d,"fields":[{"name":"a","type":0},{"name":"b","type":0}]}`, strings.Repeat("x", 200), i, i)
+	}
 	cases := map[string]string{
+		"enum of many":          `{"id":0,"type":{"path":["pkg","Wide"],"def":{"variant":{"variants":[` + strings.Join(wide, ",") + `]}}}}`,
 		"newtype of itself":     `{"id":0,"type":{"def":{"composite":{"fields":[{"type":0}]}}}}`,
 		"struct of itself":      `{"id":0,"type":{"def":{"composite":{"fields":[{"name":"a","type":0},{"name":"b","type":0}]}}}}`,
 		"tuple of itself":       `{"id":0,"type":{"def":{"tuple":[0,0]}}}`,
@@ -220,6 +225,11 @@ func TestHostileTypes(t *testing.T) {
 		start := time.Now()
 		if len(m.Signature()) > 4*maxTypeText {
 			t.Errorf("%s: the signature has %d bytes", name, len(m.Signature()))
+		}
+		for _, d := range c.Types() {
+			if len(d.Text) > 2*maxDefinition {
+				t.Errorf("%s: the definition of %s has %d bytes", name, d.Name, len(d.Text))
+			}
 		}
 		for _, data := range [][]byte{{}, {1}, make([]byte, 100), []byte(strings.Repeat("\x04", 1000)), []byte(strings.Repeat("\x01", 1000))} {
 			out, _, err := c.DecodeOutput(m, data)

@@ -82,6 +82,14 @@ func (r registry) langResult(id uint32) (inner uint32, is bool) {
 	return inner, len(path) > 0 && path[len(path)-1] == "LangError"
 }
 
+// unwrapped returns a message's result: what it returns without ink!'s wrapper.
+func (r registry) unwrapped(id uint32) uint32 {
+	if inner, is := r.langResult(id); is {
+		return inner
+	}
+	return id
+}
+
 // mapping returns K and V of BTreeMap<K, V>.
 func (r registry) mapping(id uint32) (key, value uint32, ok bool) {
 	t := &r[id]

@@ -49,7 +49,8 @@ type typ struct {
 	params   []*uint32 // of a generic one; nil for a phantom
 	fields   []field   // of a composite: all named or none
 	variants []variant // of an enum
-	elem     uint32    // of a sequence, array or compact
+	elem     uint32    // of a sequence, array or compact; the store of a bit sequence
+	order    uint32    // of a bit sequence
 	length   uint32    // of an array
 	members  []uint32  // of a tuple
 	prim     prim      // of a primitive
@@ -94,7 +95,28 @@ func parseTypes(entries []typeEntryJSON) (registry, error) {
 			return nil, fmt.Errorf("%w: type %d: %v", ErrFile, i, err)
 		}
 	}
+	for i := range r {
+		r.widen(&r[i])
+	}
 	return r, nil
+}
+
+// words are the integers that Rust has no type for: structs of primitive_types, of so many u64 each.
+var words = map[string]prim{
+	"U128": {"U128", 16, false},
+	"U256": {"U256", 32, false},
+}
+
+// widen makes an integer of such a struct. Its words lie in the order of their weight, as an integer's bytes do.
+func (r registry) widen(t *typ) {
+	if len(t.path) != 2 || t.path[0] != "primitive_types" || !t.newtype() {
+		return
+	}
+	p, ok := words[t.path[1]]
+	inner := &r[t.fields[0].id]
+	if ok && inner.kind == array && int64(inner.length)*8 == int64(p.size) && r[inner.elem].prim.name == "u64" {
+		*t = typ{kind: primitive, path: t.path, prim: p}
+	}
 }
 
 func (r registry) parse(place int, e *typeEntryJSON) error {
@@ -141,7 +163,6 @@ var definitions = map[string]func(registry, *typ, json.RawMessage) error{
 	"tuple":       registry.parseTuple,
 	"primitive":   registry.parsePrimitive,
 	"compact":     registry.parseCompact,
-	"bitSequence": registry.parseBits,
 	"bitsequence": registry.parseBits,
 }
 
@@ -274,11 +295,6 @@ func (r registry) parsePrimitive(t *typ, def json.RawMessage) error {
 		return fmt.Errorf("is of an unknown primitive type")
 	}
 	t.kind, t.prim = primitive, p
-	return nil
-}
-
-func (r registry) parseBits(t *typ, _ json.RawMessage) error {
-	t.kind = bits
 	return nil
 }
 

@@ -123,8 +123,8 @@ func (e *Engine) Execute(ctx context.Context, m *Module, call Call, storage Stor
 		if err := t.settle(); err != nil {
 			return Outcome{}, fmt.Errorf("money of a terminated contract: %w", err)
 		}
-		if _, alive := storage.CodeHash(call.Contract); call.Deploy && !alive {
-			r.status, r.reason = Trapped, "contract ended its own existence in its constructor"
+		if call.Deploy && t.ended(call.Contract) {
+			r.status, r.reason = Trapped, endedInConstructor
 		}
 	}
 	return t.outcome(r), nil

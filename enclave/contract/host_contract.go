@@ -2,6 +2,7 @@ package contract
 
 import (
 	"errors"
+	"slices"
 
 	"lukechampine.com/uint128"
 )
@@ -258,9 +259,9 @@ func (x *execution) instantiate(b birth) uint64 {
 	t.created = append(t.created, Created{id, hash})
 	r, code := x.enter(&execution{account: id, caller: x.account, value: value, input: input, deploy: true},
 		hash, b.gas, true)
-	if _, alive := t.storage.CodeHash(id); code == codeSuccess && !alive {
+	if code == codeSuccess && t.ended(id) {
 		t.end(m, false)
-		x.end(Trapped, "contract ended its own existence in its constructor")
+		x.end(Trapped, endedInConstructor)
 	}
 	t.end(m, code == codeSuccess)
 	switch code {
@@ -289,6 +290,13 @@ func (x *execution) terminate(a []uint64) uint64 {
 
 // legacy is the money of a contract that is no more.
 type legacy struct{ contract, beneficiary [32]byte }
+
+const endedInConstructor = "contract ended its own existence in its constructor"
+
+// ended reports whether a contract ended its existence in this call tree.
+func (t *tree) ended(contract [32]byte) bool {
+	return slices.ContainsFunc(t.terminated, func(l legacy) bool { return l.contract == contract })
+}
 
 // settle hands over what terminated contracts hold.
 func (t *tree) settle() error {

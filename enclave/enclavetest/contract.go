@@ -20,6 +20,11 @@ func ReadContract(path string) (*Code, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ParseContract(raw)
+}
+
+// ParseContract parses a .contract file.
+func ParseContract(raw []byte) (*Code, error) {
 	var file struct {
 		Source struct{ Wasm string }
 		Spec   struct {
@@ -30,6 +35,7 @@ func ReadContract(path string) (*Code, error) {
 		return nil, err
 	}
 	c := &Code{selectors: map[string][]byte{}}
+	var err error
 	if c.Wasm, err = unhex(file.Source.Wasm); err != nil {
 		return nil, err
 	}

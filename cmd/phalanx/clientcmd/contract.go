@@ -36,7 +36,8 @@ func contractCommand() *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{Use: "contract", Short: "Deploy, call and query confidential contracts", Args: cobra.NoArgs}
 	o.addTo(cmd)
-	cmd.AddCommand(deployCommand(o), callCommand(o), queryCommand(o), contractShowCommand(o), contractListCommand(o))
+	cmd.AddCommand(deployCommand(o), callCommand(o), queryCommand(o), contractShowCommand(o), contractListCommand(o),
+		contractABICommand(o))
 	return cmd
 }
 
@@ -178,8 +179,8 @@ func (f *contractFlags) deploy(ctx context.Context, s *session, args []string) (
 	if made == nil {
 		return nil, err
 	}
-	out := deployed{callResult: s.receipt(c, constructor, made.Receipt), CodeHash: made.CodeHash, Uploaded: made.Uploaded}
-	out.Contract, out.Payer = made.Contract, w.named
+	out := deployed{callResult: s.receipt(made.Contract, c, constructor, made.Receipt), CodeHash: made.CodeHash, Uploaded: made.Uploaded}
+	out.Payer = w.named
 	if err != nil {
 		return out, outcome(c, constructor, made.Receipt.Outcome(), err)
 	}
@@ -211,8 +212,8 @@ func (f *contractFlags) call(ctx context.Context, s *session, args []string) (re
 	if err != nil {
 		return nil, err
 	}
-	out := s.receipt(t.contract, t.message, r)
-	out.Contract, out.Payer = t.id, w.named
+	out := s.receipt(t.id, t.contract, t.message, r)
+	out.Payer = w.named
 	if f.final {
 		final, err := s.client.WaitFinal(ctx, r)
 		if err != nil {
@@ -355,12 +356,12 @@ func (s *session) metadata(id wire.ContractID, file string) (*abi.Contract, erro
 func readContract(path string) ([]byte, *abi.Contract, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, nil, usage("%v", err)
+		return nil, nil, usage("%v: give the path of a .contract file or of the metadata .json beside it", err)
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, abi.MaxFile+1))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, usage("%v: give the path of a .contract file or of the metadata .json beside it", err)
 	}
 	c, err := abi.Parse(raw)
 	if err != nil {

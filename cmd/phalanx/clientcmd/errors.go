@@ -72,8 +72,9 @@ var advice = []struct {
 	{account.ErrUnknown, "see `phalanx keys list`; `phalanx keys add NAME` makes one"},
 	{account.ErrPassphraseNeeded, "give it on the terminal or with --passphrase-file"},
 	{tx.ErrNoAccount, "or let another account post: --payer"},
-	{abi.ErrUnknown, "`phalanx contract show ID` lists the messages"},
-	{abi.ErrArguments, "`phalanx contract show ID` lists the arguments"},
+	{abi.ErrFile, "give a .contract file, or the metadata .json beside it, as cargo-contract writes them"},
+	{abi.ErrUnknown, "`phalanx contract abi FILE` lists the constructors and messages of a file, `phalanx contract show ID` a contract's"},
+	{abi.ErrArguments, "`phalanx contract abi FILE` lists the arguments of a file's messages, `phalanx contract show ID` of a contract's"},
 	{context.DeadlineExceeded, "wait longer: --timeout"},
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,31 +35,56 @@ type execution struct {
 	Fault   string          `json:"fault,omitempty"`
 	Events  []eventView     `json:"events"`
 	GasUsed uint64          `json:"gas_used"`
+
+	contract wire.ContractID // the called one
 }
 
-func executionOf(c *abi.Contract, m *abi.Message, o wire.Outcome) execution {
-	out := execution{
-		Status: o.Status.String(), Fault: printable([]byte(o.Fault)), GasUsed: o.GasUsed, Output: json.RawMessage("null"), Events: []eventView{},
+// metadataOf returns a contract's metadata, or nil where it is not known here.
+type metadataOf func(wire.ContractID) *abi.Contract
+
+// knowing returns the metadata of the called contract as given, and of others as deploy remembered it.
+func (s *session) knowing(called wire.ContractID, c *abi.Contract) metadataOf {
+	known := map[wire.ContractID]*abi.Contract{called: c}
+	return func(id wire.ContractID) *abi.Contract {
+		if _, asked := known[id]; !asked {
+			other, err := s.metadata(id, "")
+			if err != nil {
+				other = nil // its events are shown raw
+			}
+			known[id] = other
+		}
+		return known[id]
 	}
-	if value, _, err := c.DecodeOutput(m, o.Output); err == nil {
+}
+
+// executionOf reads the outcome of a message of a contract. An event is read by the metadata of whichever contract
+// emitted it.
+func executionOf(id wire.ContractID, known metadataOf, m *abi.Message, o wire.Outcome) execution {
+	out := execution{
+		contract: id, Status: o.Status.String(), Fault: printable([]byte(o.Fault)), GasUsed: o.GasUsed, Output: json.RawMessage("null"), Events: []eventView{},
+	}
+	if value, _, err := known(id).DecodeOutput(m, o.Output); err == nil {
 		out.Output = value
 	}
 	for _, e := range o.Events {
-		out.Events = append(out.Events, eventOf(c, e))
+		out.Events = append(out.Events, eventOf(known(e.Contract), e))
 	}
 	return out
 }
 
+// eventOf reads an event by the metadata of its contract, which is nil where it is not known.
 func eventOf(c *abi.Contract, e wire.Event) eventView {
 	v := eventView{Contract: e.Contract}
-	topics := make([][32]byte, len(e.Topics))
-	for i, t := range e.Topics {
-		copy(topics[i][:], t)
-	}
-	name, fields, err := c.DecodeEvent(topics, e.Data)
-	if err == nil {
-		v.Name, v.Fields = name, fields
-		return v
+	if c != nil {
+		topics := make([][32]byte, len(e.Topics))
+		for i, t := range e.Topics {
+			copy(topics[i][:], t)
+		}
+		name, fields, err := c.DecodeEvent(topics, e.Data)
+		if err == nil {
+			v.Name, v.Fields = name, fields
+			return v
+		}
 	}
 	for _, t := range e.Topics {
 		v.Topics = append(v.Topics, "0x"+hex.EncodeToString(t))
@@ -76,11 +102,14 @@ func (e execution) text(w io.Writer) {
 		fmt.Fprintf(w, "output    %s\n", printable(e.Output))
 	}
 	for _, v := range e.Events {
+		words := append(slices.Clone(v.Topics), v.Data)
 		if v.Name != "" {
-			fmt.Fprintf(w, "event     %s %s\n", v.Name, printable(v.Fields))
-		} else {
-			fmt.Fprintf(w, "event     %s %s\n", strings.Join(v.Topics, " "), v.Data)
+			words = []string{v.Name, printable(v.Fields)}
 		}
+		if v.Contract != e.contract {
+			words = append(words, "of contract", v.Contract.String())
+		}
+		fmt.Fprintf(w, "event     %s\n", strings.Join(words, " "))
 	}
 	fmt.Fprintf(w, "gas used  %d\n", e.GasUsed)
 }
@@ -99,9 +128,9 @@ type callResult struct {
 	Final      *finalView `json:"final,omitempty"`
 }
 
-func (s *session) receipt(c *abi.Contract, m *abi.Message, r *client.Receipt) callResult {
+func (s *session) receipt(id wire.ContractID, c *abi.Contract, m *abi.Message, r *client.Receipt) callResult {
 	return callResult{
-		Message: m.Label, execution: executionOf(c, m, r.Outcome()),
+		Contract: id, Message: m.Label, execution: executionOf(id, s.knowing(id, c), m, r.Outcome()),
 		Height: r.Height(), Index: r.Pending.Index, Invocation: r.Pending.Invocation,
 		TxHash: strings.ToUpper(hex.EncodeToString(r.Pending.TxHash)), Worker: r.Worker.String(),
 	}
@@ -171,7 +200,7 @@ type queryResult struct {
 
 func (s *session) answer(t target, a *client.Answer) queryResult {
 	return queryResult{
-		Contract: t.id, Message: t.message.Label, execution: executionOf(t.contract, t.message, a.Outcome),
+		Contract: t.id, Message: t.message.Label, execution: executionOf(t.id, s.knowing(t.id, t.contract), t.message, a.Outcome),
 		Height: a.Height, BlockHash: a.BlockHash, BlockTime: a.Header.Time.UTC().Format(time.RFC3339Nano),
 		StateRoot: a.StateRoot, Count: a.Count, Worker: a.Worker.String(), Debug: printable(a.Debug),
 	}
