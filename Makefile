@@ -51,6 +51,7 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 
 contracts: ## the example contracts (needs Rust; see examples/build.sh)
 	./examples/build.sh
+	./tests/contracts/script/build.sh
 
 clean:
 	rm -rf $(BIN) bench.json

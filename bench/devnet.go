@@ -282,20 +282,25 @@ func (s *network) rssRow(b *bench, name string) error {
 	}
 	most := 0.0
 	for _, w := range where.Workers {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.PID))
+		kib, err := resident(w.PID)
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		m := vmRSS.FindSubmatch(status)
-		if m == nil {
-			return fmt.Errorf("%s: %s has no resident memory", name, w.ID)
-		}
-		kib, err := strconv.ParseFloat(string(m[1]), 64)
-		if err != nil {
-			return err
+			return fmt.Errorf("%s of %s: %w", name, w.ID, err)
 		}
 		most = max(most, kib/1024)
 	}
 	b.add(name, most, "MiB", idleMiB)
 	return nil
+}
+
+// resident is the memory of a process that is resident, in KiB.
+func resident(pid int) (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	m := vmRSS.FindSubmatch(status)
+	if m == nil {
+		return 0, fmt.Errorf("%w: process %d has no resident memory", errWrong, pid)
+	}
+	return strconv.ParseFloat(string(m[1]), 64)
 }

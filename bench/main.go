@@ -39,6 +39,7 @@ var groups = []group{
 	{"engine", []string{"engine_call", "ink_call", "metering", "pool"}, engineRows},
 	{"state", []string{"state_root", "state_append"}, stateRows},
 	{"worker", []string{"query_vs_parts", "command_vs_parts", "command_vs_all_parts", "command_cpu"}, workerRows},
+	{"scale", []string{"queries_two_cores", "contract_idle", "state_read"}, scaleRows},
 	{"behind", []string{"catchup", "catchup_busy", "catchup_own", "catchup_every_header"}, catchupRows},
 	{"devnet", []string{"devnet_ready", "idle_rss", "command_receipt", "query", "push", "loaded_rss"}, devnetRows},
 }

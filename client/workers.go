@@ -18,8 +18,10 @@ import (
 )
 
 const (
-	maxResponse   = 2 << 20         // bytes that a worker may answer
-	workerTimeout = 8 * time.Second // of one question; a worker that is behind waits up to 5 s
+	maxResponse = 2 << 20 // bytes that a worker may answer
+	// workerTimeout bounds one question. A worker that is behind waits up to 5 s, and a contract that asks outside up to
+	// 10 s; then its port gives up.
+	workerTimeout = 16 * time.Second
 )
 
 func readFull(r io.Reader, b []byte) (int, error) {

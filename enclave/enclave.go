@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/phalanx-network/phalanx/crypto/scale"
@@ -40,7 +41,7 @@ var ErrTrustRoot = errors.New("this enclave began at another trust root; give th
 // maxClockDrift is how far a block's time may lie ahead of the host's clock.
 const maxClockDrift = 10 * time.Second
 
-// Config is what a pRuntime runs with. All but Listen is needed.
+// Config is what a pRuntime runs with. All but Listen, Stage and Outside is needed.
 type Config struct {
 	Home           string // keys, state and socket are below it
 	Socket         string // the relay's door; empty for relay.sock in Home
@@ -55,6 +56,10 @@ type Config struct {
 	Now            func() time.Time
 	Log            *slog.Logger
 	Ready          func(Doors) // called once when both doors are open
+	// Stage is a directory on a file system in the enclave's memory, through which compiled code is kept; elsewhere, or
+	// where it is empty, code is compiled again after each start.
+	Stage   string
+	Outside Outside
 }
 
 // Platform is the TEE that the program runs in.
@@ -79,6 +84,7 @@ type Enclave struct {
 	keeper   *gatekeeper.Role
 	engine   *contract.Engine
 	rotation *rotation.Rotation
+	evidence atomic.Pointer[[]byte] // of the last registration
 }
 
 // Run opens the keys and serves both doors until ctx ends.
@@ -101,17 +107,25 @@ func open(ctx context.Context, cfg Config) (*Enclave, error) {
 	if err != nil {
 		return nil, errors.Join(err, ring.Close())
 	}
-	if e.engine, err = contract.NewEngine(ctx, contract.DefaultLimits()); err != nil {
+	if e.engine, err = contract.NewKeepingEngine(ctx, contract.DefaultLimits(), cfg.Stage); err != nil {
 		return nil, errors.Join(err, ring.Close())
+	}
+	if cfg.Stage != "" && !e.engine.Keeps() {
+		cfg.Log.Warn("compiled code is not kept: the stage is not on a file system in memory", "stage", cfg.Stage)
+	}
+	extension, err := e.extension()
+	if err != nil {
+		return nil, errors.Join(err, e.engine.Close(ctx), ring.Close())
 	}
 	e.keeper = gatekeeper.New(ring)
 	e.worker = worker.New(worker.Config{
-		UID:    cfg.UID,
-		Keys:   ring,
-		Rand:   cfg.Rand,
-		Engine: e.engine,
-		Dir:    filepath.Join(cfg.Home, "clusters"),
-		Header: e.header,
+		UID:       cfg.UID,
+		Keys:      ring,
+		Rand:      cfg.Rand,
+		Engine:    e.engine,
+		Extension: extension,
+		Dir:       filepath.Join(cfg.Home, "clusters"),
+		Header:    e.header,
 	})
 	e.chain = dispatch.New(dispatch.Config{
 		UID: cfg.UID, Keys: ring, Light: client, Now: cfg.Now, Floor: floor,
@@ -268,5 +282,6 @@ func (e *Enclave) attest(ctx context.Context, r wire.Registration) (rpc.Registra
 	if err != nil {
 		return rpc.Registration{}, fmt.Errorf("evidence: %w", err)
 	}
+	e.evidence.Store(&evidence)
 	return rpc.Registration{Registration: body, Evidence: evidence, Signature: sig[:]}, nil
 }

@@ -61,6 +61,7 @@ func Command() *cobra.Command {
 	f.IntVar(&o.Validators, "validators", DefaultValidators, "number of validators")
 	f.DurationVar(&o.BlockTime, "block-time", DefaultBlockTime, "pause after each block")
 	f.Uint64Var(&o.MarkInterval, "mark-interval", 0, "blocks between two checkpoint marks (default 40; a new network only)")
+	f.StringSliceVar(&o.HTTPAllow, "http-allow", nil, "addresses, as CIDR, that contracts may reach although they are not public, such as 127.0.0.0/8")
 	f.StringVar(&o.Binaries.Pruntime, "pruntime", "", "the pruntime-sim program (default beside this one, or in PATH)")
 	cmd.AddCommand(
 		remoteCommand(&home, "restart ID", "Start a process of a running devnet again", (*Remote).Restart),

@@ -35,6 +35,8 @@ type Devnet struct {
 	lock     *os.File
 	start    time.Time
 	control  *control
+	// httpAllow are addresses that contracts may reach although they are not public.
+	httpAllow []string
 
 	mu      sync.Mutex // guards what is below, and is held while a process starts or ends
 	nodes   []*unit
@@ -64,7 +66,7 @@ func Start(ctx context.Context, o Options) (d *Devnet, err error) {
 	if o.Home, err = filepath.Abs(o.Home); err != nil {
 		return nil, err
 	}
-	d = &Devnet{stderr: o.Stderr, start: time.Now()}
+	d = &Devnet{stderr: o.Stderr, start: time.Now(), httpAllow: o.HTTPAllow}
 	if d.bin, err = o.Binaries.find(); err != nil {
 		return nil, err
 	}
@@ -215,6 +217,9 @@ func (d *Devnet) startEnclave(ctx context.Context, u *unit) (err error) {
 	}
 	if e.Listen != "" {
 		args = append(args, "--listen", e.Listen)
+	}
+	for _, prefix := range d.httpAllow {
+		args = append(args, "--http-allow", prefix)
 	}
 	ready := make(chan string, 1)
 	if u.main, err = launch(d.launcher, u.id, d.log(u.id), ready, d.died, d.bin.Pruntime, args...); err != nil {

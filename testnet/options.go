@@ -47,6 +47,8 @@ type Options struct {
 	Stderr      io.Writer // progress, for people; nil for none
 	// MarkInterval, BodyRetention and RotationInterval replace the devnet's parameters of those names, in blocks.
 	MarkInterval, BodyRetention, RotationInterval uint64
+	// HTTPAllow are addresses, as CIDR, that contracts may reach although they are not public; for this run only.
+	HTTPAllow []string
 }
 
 // Process is a program of the network. A worker or gatekeeper is its pruntime; its relay is beside it.

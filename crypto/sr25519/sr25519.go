@@ -5,8 +5,8 @@
 // A public key enters through [ParsePublicKey], UnmarshalText or Scale, each of which refuses the identity point and
 // non-canonical bytes.
 //
-// A [PrivateKey] cannot be printed, marshalled or compared with ==; [PrivateKey.ExposeMiniSecret] is the one way out
-// and is for sealing only. What is signed must begin with phalanx/<kind>/v1 and the chain's uid, so that no signature
+// A [PrivateKey] cannot be printed, marshalled or compared with ==. The ways out are [PrivateKey.ExposeMiniSecret], for
+// sealing only, and [PrivateKey.ExposeExpandedSecret], for the keys of contracts. What is signed must begin with phalanx/<kind>/v1 and the chain's uid, so that no signature
 // holds for two records; composing it is the caller's part.
 package sr25519
 
@@ -29,8 +29,9 @@ import (
 
 // Sizes in bytes.
 const (
-	MiniSecretSize = keypair.MiniSize
-	SignatureSize  = voi.SignatureSize
+	MiniSecretSize     = keypair.MiniSize
+	ExpandedSecretSize = keypair.ExpandedSize
+	SignatureSize      = voi.SignatureSize
 )
 
 // signingContext is Substrate's, for every message.
@@ -42,6 +43,8 @@ var (
 	ErrSignature = errors.New("sr25519: signature does not verify")
 	// ErrMiniSecret says that a mini-secret is not 32 bytes, or is all zeros.
 	ErrMiniSecret = keypair.ErrMini
+	// ErrExpandedSecret says that an expanded secret is not 64 bytes, or that its scalar is zero or not canonical.
+	ErrExpandedSecret = keypair.ErrExpanded
 	// ErrErased says that the private key was erased.
 	ErrErased = keypair.ErrErased
 	// ErrRandom says that the source of randomness is missing or failed.
@@ -76,12 +79,26 @@ func FromMiniSecret(mini []byte) (*PrivateKey, error) {
 	return &PrivateKey{pair: secret.NewBox(pair)}, nil
 }
 
+// FromExpandedSecret takes 64 bytes as schnorrkel writes its SecretKey: the scalar, and the seed of the signing nonce.
+// Contracts hold their keys in this form; the product's own keys are mini-secrets. It copies them.
+func FromExpandedSecret(expanded []byte) (*PrivateKey, error) {
+	pair, err := keypair.FromExpanded(expanded)
+	if err != nil {
+		return nil, fmt.Errorf("sr25519: %w", err)
+	}
+	return &PrivateKey{pair: secret.NewBox(pair)}, nil
+}
+
 // Public returns the public key. It stays known after Zero.
 func (k *PrivateKey) Public() PublicKey { return PublicKey{k.pair.Get().Public()} }
 
-// ExposeMiniSecret returns a copy of the 32 secret bytes, or nil after Zero. It is for sealing only: the caller seals
+// ExposeMiniSecret returns a copy of the 32 secret bytes, or nil after Zero and where there are none. It is for sealing only: the caller seals
 // the copy and clears it, and hands it nowhere else.
 func (k *PrivateKey) ExposeMiniSecret() []byte { return k.pair.Get().Mini() }
+
+// ExposeExpandedSecret returns a copy of the 64 bytes that [FromExpandedSecret] takes, or nil after Zero. It is for a
+// contract's own key, which is handed to that contract.
+func (k *PrivateKey) ExposeExpandedSecret() []byte { return k.pair.Get().Expanded() }
 
 // Zero overwrites the secret, waiting for signatures under way. Later calls of Sign fail with [ErrErased].
 func (k *PrivateKey) Zero() { k.pair.Get().Erase() }

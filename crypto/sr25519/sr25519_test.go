@@ -415,3 +415,40 @@ func BenchmarkVerifyBatch64(b *testing.B) {
 		}
 	}
 }
+
+// TestExpandedSecrets holds schnorrkel's form of an expanded secret, as its SecretKey::to_bytes writes it for the
+// mini-secret 0x07…07.
+func TestExpandedSecrets(t *testing.T) {
+	const expanded = "a535c7bfff6f541c20d5d8c4bd3ed35ca3a5800b091545d1c98f69493907050f" +
+		"9c7d6db3506d65dbac7c052aaee4857425210c9bc54030c826e54055983452a5"
+	mini := fromHex(t, "0707070707070707070707070707070707070707070707070707070707070707")
+	if got := hex.EncodeToString(mini.ExposeExpandedSecret()); got != expanded {
+		t.Errorf("expanded: %s", got)
+	}
+	input := unhex(t, expanded)
+	k, err := FromExpandedSecret(input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(input) // the caller's to erase
+	if k.Public() != mini.Public() || k.ExposeMiniSecret() != nil || hex.EncodeToString(k.ExposeExpandedSecret()) != expanded {
+		t.Error("not the same key")
+	}
+	sig, err := k.Sign(rand.Reader, []byte("m"))
+	if err != nil || Verify(mini.Public(), []byte("m"), sig) != nil {
+		t.Errorf("its signature: %v", err)
+	}
+	k.Zero()
+	if _, err := k.Sign(rand.Reader, nil); !errors.Is(err, ErrErased) || k.ExposeExpandedSecret() != nil {
+		t.Errorf("after Zero: %v", err)
+	}
+	order := unhex(t, "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010")
+	for name, b := range map[string][]byte{
+		"none": nil, "a mini-secret": make([]byte, 32), "65 bytes": make([]byte, 65), "zeros": make([]byte, 64),
+		"scalar zero": append(make([]byte, 32), bytes.Repeat([]byte{1}, 32)...), "the order": append(order, make([]byte, 32)...),
+	} {
+		if _, err := FromExpandedSecret(b); !errors.Is(err, ErrExpandedSecret) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -100,6 +100,8 @@ type Call struct {
 
 	// Extension answers call_chain_extension; without one such a call ends with status Unsupported.
 	Extension Extension
+	// Compiled is where code that the call tree needs is found compiled and kept; it may be nil.
+	Compiled CompiledStore
 	// Trace is told of every host call, in order, with its name ("seal1.get_storage") and the contract that makes it. It
 	// is for tools such as a linter; nil costs nothing.
 	Trace func(contract [32]byte, function string)

@@ -28,6 +28,7 @@ type Engine struct {
 	runtime  wazero.Runtime
 	instance wazero.ModuleConfig
 	pool     *pool
+	stage    *stage // nil where compiled code is not kept
 
 	running sync.RWMutex // held for reading by every operation, for writing by Close
 	closed  bool         // under running
@@ -36,6 +37,8 @@ type Engine struct {
 	entries map[[32]byte]*list.Element // of *Module
 	order   *list.List                 // most recently used first
 	bytes   int                        // instrumented code in entries
+	// idleBytes is the memory of the instances that wait for a call.
+	idleBytes int
 }
 
 // Module is prepared code. It stays valid as long as its Engine is open, also when the cache has dropped its compiled
@@ -43,12 +46,16 @@ type Engine struct {
 type Module struct {
 	hash  [32]byte
 	info  instrument.Info
-	bytes []byte // instrumented code
+	bytes []byte        // instrumented code
+	store CompiledStore // nil where compiled code is not kept
 
 	compiling sync.Mutex // held while compiling
 	compiled  wazero.CompiledModule
-	users     int  // calls that run compiled, under Engine.mu
-	cached    bool // has an entry in the cache, under Engine.mu
+	users     int         // calls that run compiled, under Engine.mu
+	cached    bool        // has an entry in the cache, under Engine.mu
+	idle      []*instance // under Engine.mu
+	imaged    sync.Once
+	image     image // of the memory at the start, once there was an instance
 }
 
 // CodeHash is the BLAKE2b-256 hash of the code as it was given to Prepare.
@@ -56,10 +63,26 @@ func (m *Module) CodeHash() [32]byte { return m.hash }
 
 // NewEngine makes an engine on wazero's compiler, or its interpreter where the compiler does not exist.
 func NewEngine(ctx context.Context, limits Limits) (*Engine, error) {
-	return newEngine(ctx, limits, wazero.NewRuntimeConfig())
+	return newEngine(ctx, limits, wazero.NewRuntimeConfig(), "")
 }
 
-func newEngine(ctx context.Context, limits Limits, config wazero.RuntimeConfig) (*Engine, error) {
+// NewKeepingEngine makes an engine that can keep compiled code in a [CompiledStore]. For that it needs a directory on a
+// file system in the enclave's memory, such as /dev/shm; where dir is elsewhere, nothing is kept ([Engine.Keeps]).
+func NewKeepingEngine(ctx context.Context, limits Limits, dir string) (*Engine, error) {
+	return newEngine(ctx, limits, wazero.NewRuntimeConfig(), dir)
+}
+
+// Keeps reports whether compiled code is kept in the stores that the engine is given.
+func (e *Engine) Keeps() bool { return e.stage != nil }
+
+func newEngine(ctx context.Context, limits Limits, config wazero.RuntimeConfig, dir string) (*Engine, error) {
+	stage, err := newStage(dir)
+	if err != nil {
+		return nil, fmt.Errorf("stage for compiled code: %w", err)
+	}
+	if stage != nil {
+		config = config.WithCompilationCache(stage.cache)
+	}
 	config = config.WithMemoryLimitPages(limits.Module.MaxPages).WithDebugInfoEnabled(false)
 	e := &Engine{
 		limits:   limits,
@@ -67,11 +90,12 @@ func newEngine(ctx context.Context, limits Limits, config wazero.RuntimeConfig) 
 		runtime:  wazero.NewRuntimeWithConfig(ctx, config),
 		instance: wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(noRandomness{}),
 		pool:     newPool(limits.Module.MaxPages, limits.PoolBytes),
+		stage:    stage,
 		entries:  make(map[[32]byte]*list.Element),
 		order:    list.New(),
 	}
 	if err := e.offerHost(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("offer host functions: %w", err), e.runtime.Close(ctx))
+		return nil, errors.Join(fmt.Errorf("offer host functions: %w", err), e.runtime.Close(ctx), stage.close(ctx))
 	}
 	return e, nil
 }
@@ -92,7 +116,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		return nil
 	}
 	e.closed = true
-	return e.runtime.Close(ctx)
+	return errors.Join(e.runtime.Close(ctx), e.stage.close(ctx))
 }
 
 // enter begins an operation; the caller ends it with e.running.RUnlock.
@@ -120,14 +144,19 @@ func (e *Engine) Cached(hash [32]byte) (*Module, bool) {
 // Prepare validates, instruments and compiles code, or finds it in the cache. Errors about the code wrap
 // [ErrBadModule]. The work grows with the code, which is bounded; the caller charges for it by size.
 func (e *Engine) Prepare(ctx context.Context, code []byte) (*Module, error) {
+	return e.PrepareWith(ctx, code, nil)
+}
+
+// PrepareWith is [Engine.Prepare] with a store where compiled code is found and kept; it may be nil.
+func (e *Engine) PrepareWith(ctx context.Context, code []byte, store CompiledStore) (*Module, error) {
 	if err := e.enter(); err != nil {
 		return nil, err
 	}
 	defer e.running.RUnlock()
-	return e.prepare(ctx, code)
+	return e.prepare(ctx, code, store)
 }
 
-func (e *Engine) prepare(ctx context.Context, code []byte) (*Module, error) {
+func (e *Engine) prepare(ctx context.Context, code []byte, store CompiledStore) (*Module, error) {
 	if len(code) > e.limits.Module.CodeBytes {
 		return nil, fmt.Errorf("%w: code of %d bytes exceeds %d", ErrBadModule, len(code), e.limits.Module.CodeBytes)
 	}
@@ -139,7 +168,7 @@ func (e *Engine) prepare(ctx context.Context, code []byte) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadModule, err)
 	}
-	m := &Module{hash: hash, info: info, bytes: rewritten}
+	m := &Module{hash: hash, info: info, bytes: rewritten, store: store}
 	if err := e.acquire(ctx, m); err != nil {
 		return nil, err
 	}
@@ -156,7 +185,7 @@ func (e *Engine) load(t *tree, hash [32]byte) (*Module, error) {
 	if m, ok := e.Cached(hash); ok {
 		return m, nil
 	}
-	return e.prepare(t.ctx, t.storage.Code(hash))
+	return e.prepare(t.ctx, t.storage.Code(hash), t.call.Compiled)
 }
 
 // acquire makes sure that m is compiled and stays so until release.
@@ -170,7 +199,7 @@ func (e *Engine) acquire(ctx context.Context, m *Module) error {
 		return nil
 	}
 	// The instrumenting validator is whole, so a refusal here is a disagreement of two validators: a host fault.
-	compiled, err := e.compile(ctx, m.bytes)
+	compiled, err := e.compile(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -182,8 +211,22 @@ func (e *Engine) acquire(ctx context.Context, m *Module) error {
 	return closeAll(ctx, evicted)
 }
 
-// compile turns a panic of the compiler into an error: one contract's code must not stop the others.
-func (e *Engine) compile(ctx context.Context, code []byte) (compiled wazero.CompiledModule, err error) {
+// compile compiles a module, or finds it in its store.
+func (e *Engine) compile(ctx context.Context, m *Module) (compiled wazero.CompiledModule, err error) {
+	do := func() (err error) {
+		compiled, err = e.compileCode(ctx, m.bytes)
+		return err
+	}
+	if e.stage == nil {
+		err = do()
+	} else {
+		err = e.stage.compile(m.store, m.hash, do)
+	}
+	return compiled, err
+}
+
+// compileCode turns a panic of the compiler into an error: one contract's code must not stop the others.
+func (e *Engine) compileCode(ctx context.Context, code []byte) (compiled wazero.CompiledModule, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("compile instrumented module: panic: %v", r)
@@ -209,8 +252,8 @@ func (e *Engine) use(m *Module) bool {
 	return true
 }
 
-// insert puts m into the cache and gives the compiled modules that it displaces and nobody uses. Under e.mu.
-func (e *Engine) insert(m *Module) (evicted []wazero.CompiledModule) {
+// insert puts m into the cache and gives what it displaces and nobody uses, in the order of closing. Under e.mu.
+func (e *Engine) insert(m *Module) (evicted []closer) {
 	if _, taken := e.entries[m.hash]; taken {
 		return nil // m serves its own users and goes with the last
 	}
@@ -222,6 +265,7 @@ func (e *Engine) insert(m *Module) (evicted []wazero.CompiledModule) {
 		delete(e.entries, old.hash)
 		old.cached = false
 		e.bytes -= len(old.bytes)
+		evicted = append(evicted, e.dropIdle(old)...)
 		if old.users == 0 {
 			evicted = append(evicted, old.compiled)
 			old.compiled = nil
@@ -234,7 +278,7 @@ func (e *Engine) insert(m *Module) (evicted []wazero.CompiledModule) {
 func (e *Engine) release(ctx context.Context, m *Module) error {
 	e.mu.Lock()
 	m.users--
-	var idle []wazero.CompiledModule
+	var idle []closer
 	if m.users == 0 && !m.cached {
 		idle = append(idle, m.compiled)
 		m.compiled = nil
@@ -243,9 +287,14 @@ func (e *Engine) release(ctx context.Context, m *Module) error {
 	return closeAll(ctx, idle)
 }
 
-func closeAll(ctx context.Context, compiled []wazero.CompiledModule) error {
+// closer is something that the cache has given up.
+type closer interface {
+	Close(ctx context.Context) error
+}
+
+func closeAll(ctx context.Context, all []closer) error {
 	var errs []error
-	for _, c := range compiled {
+	for _, c := range all {
 		errs = append(errs, c.Close(ctx))
 	}
 	return errors.Join(errs...)

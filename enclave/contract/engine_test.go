@@ -18,7 +18,7 @@ var engines = []struct {
 
 func startEngine(t testing.TB, limits Limits, config wazero.RuntimeConfig) *Engine {
 	t.Helper()
-	e, err := newEngine(t.Context(), limits, config)
+	e, err := newEngine(t.Context(), limits, config, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,18 +47,27 @@ func sampleCall(gas uint64) Call {
 	return c
 }
 
-// runBoth runs code on both engines from equal storage, demands equal outcomes and storage, and gives them.
+// runBoth runs code on both engines from equal storage, twice on each, so that the second call may get the instance of
+// the first. It demands equal outcomes and storage, and gives them.
 func runBoth(t *testing.T, limits Limits, code []byte, call Call, storage *MapStorage) Outcome {
 	t.Helper()
 	var first Outcome
 	var written *MapStorage
 	for i, kind := range engines {
-		s := storage.Clone()
 		e := startEngine(t, limits, kind.config())
-		out, err := e.Execute(t.Context(), prepare(t, e, code), call, s)
+		m := prepare(t, e, code)
+		before := storage.Clone()
+		again, err := e.Execute(t.Context(), m, call, before)
 		if err != nil {
 			t.Fatalf("%s: %v", kind.name, err)
 		}
+		s := storage.Clone()
+		out, err := e.Execute(t.Context(), m, call, s)
+		if err != nil {
+			t.Fatalf("%s: %v", kind.name, err)
+		}
+		requireEqual(t, "outcome of the second call", out, again)
+		requireEqual(t, "storage of the second call", s, before)
 		if i == 0 {
 			first, written = out, s
 			continue

@@ -42,7 +42,13 @@ func unhex(t *testing.T, s string) []byte {
 // openExample reads a built contract of the repository. A missing one is a failure: it is committed.
 func openExample(t *testing.T, name string) *inkContract {
 	t.Helper()
-	file, err := os.ReadFile(filepath.Join("..", "..", "examples", name, name+".contract"))
+	return openBundle(t, filepath.Join("..", "..", "examples", name, name+".contract"))
+}
+
+// openBundle reads a .contract file.
+func openBundle(t *testing.T, path string) *inkContract {
+	t.Helper()
+	file, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/sys"
 	"lukechampine.com/uint128"
 
@@ -172,28 +171,23 @@ func (t *tree) run(x *execution, m *Module, gas uint64) (result, error) {
 	return r, errors.Join(err, t.engine.release(t.ctx, m))
 }
 
-// run executes x in a fresh instance of m, whose stack begins where the caller's ends.
+// run executes x in an instance of m, whose stack begins where the caller's ends.
 func (x *execution) run(m *Module, gas, stack uint64) (r result, err error) {
 	t := x.t
-	ctx := &callContext{t.ctx, x}
-	memory := &lease{pool: t.engine.pool, budget: &t.memory}
-	defer memory.Free()
-	instance, err := t.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, memory), m.compiled,
-		t.engine.instance)
+	instance, err := t.engine.takeInstance(t.ctx, m, &t.memory)
 	if err != nil {
-		return result{}, fmt.Errorf("instantiate contract: %w", err)
+		return result{}, err
 	}
-	defer func() { err = errors.Join(err, instance.Close(ctx)) }()
-	x.memory = instance.Memory()
-	x.gas = instance.ExportedGlobal(instrument.GasExport).(api.MutableGlobal)
+	defer func() { err = errors.Join(err, t.engine.giveInstance(t.ctx, m, instance)) }()
+	x.memory, x.gas, x.stack = instance.memory, instance.gas, instance.stack
 	x.gas.Set(gas)
-	x.stack = instance.ExportedGlobal(instrument.StackExport).(api.MutableGlobal)
 	x.stack.Set(stack)
+	ctx := &callContext{t.ctx, x}
 	entry := instrument.CallExport
 	if x.deploy {
 		entry = instrument.DeployExport
 	}
-	fault := instance.ExportedFunction(entry).CallWithStack(ctx, nil)
+	fault := instance.wasm.ExportedFunction(entry).CallWithStack(ctx, nil)
 	return x.result(fault)
 }
 

@@ -46,6 +46,9 @@ type ExtensionEnv interface {
 	Secret() [32]byte
 	// EventHead counts the events of this call tree in.
 	EventHead() EventHead
+	// Local gives what make gave for key when it was first asked for in this call tree: where an extension counts what
+	// one query or command uses. A rollback leaves it as it is.
+	Local(key any, make func() any) any
 	// AfterCommit has f called, in order, once what the call changes is durable; never where it is rolled back, alone or
 	// with its caller, and never in a query.
 	AfterCommit(f func())

@@ -17,8 +17,7 @@ func (x *execution) callExtension(a []uint64) uint64 {
 	if extension == nil {
 		x.end(Unsupported, "there is no chain extension")
 	}
-	x.boundInput(n)
-	input := x.view(uint32(a[1]), n)
+	input := x.view(uint32(a[1]), n) // at most the contract's memory; the extension has bounds of its own
 	status, output, err := extension.Call(x.t.ctx, environment{x}, id, input)
 	var refused *ExtensionError
 	switch {
@@ -27,6 +26,7 @@ func (x *execution) callExtension(a []uint64) uint64 {
 	case err != nil:
 		x.fail(err)
 	}
+	defer clear(output) // it may be a key
 	x.pay(uint32(len(output)))
 	x.writeOut(uint32(a[3]), uint32(a[4]), output)
 	return uint64(status)
@@ -62,6 +62,19 @@ func (e environment) EventHead() EventHead {
 		}
 	}
 	return head
+}
+
+func (e environment) Local(key any, make func() any) any {
+	t := e.x.t
+	v, ok := t.locals[key]
+	if !ok {
+		v = make()
+		if t.locals == nil {
+			t.locals = map[any]any{}
+		}
+		t.locals[key] = v
+	}
+	return v
 }
 
 func (e environment) AfterCommit(f func()) {

@@ -6,7 +6,7 @@ import (
 	"github.com/phalanx-network/phalanx/enclave/contract/instrument"
 )
 
-// Limits bounds what contracts may use. A "call" is a call tree: a call with all that it calls. All but the last three influence results and so belong to the execution
+// Limits bounds what contracts may use. A "call" is a call tree: a call with all that it calls. All but the last four influence results and so belong to the execution
 // version; start from [DefaultLimits].
 type Limits struct {
 	Module     instrument.Limits
@@ -31,6 +31,7 @@ type Limits struct {
 	CachedModules int // compiled modules kept
 	CachedBytes   int // their instrumented code together
 	PoolBytes     int // idle contract memory kept for the next calls
+	IdleBytes     int // memory of idle instances kept for the next calls of the same code
 }
 
 // DefaultLimits gives the limits of execution version 1. Keys, values, topics and event data are bounded as in
@@ -43,5 +44,6 @@ func DefaultLimits() Limits {
 		Logs: 256, LogBytes: 4 << 10, AllLogBytes: 16 << 10, SubjectBytes: 32, TransientBytes: 1 << 20, CallDepth: 16,
 		TreeBytes:     32 << 20,
 		CachedModules: 64, CachedBytes: 16 << 20, PoolBytes: 32 << 20,
+		IdleBytes: 64 << 20,
 	}
 }

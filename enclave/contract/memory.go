@@ -60,11 +60,11 @@ func (p *pool) give(slab []byte, used int) {
 	p.free[class] = append(p.free[class], slab)
 }
 
-// lease is the memory of one call. It is the allocator that wazero asks and the memory that it gets; Free may be
+// lease is the memory of one instance. It is the allocator that wazero asks and the memory that it gets; Free may be
 // called again and again.
 type lease struct {
 	pool   *pool
-	budget *budget // of the call tree; memory.grow gives -1 where it is used up
+	budget *budget // of the call tree that it serves, nil for none; memory.grow gives -1 where it is used up
 	slab   []byte
 	used   int
 }
@@ -99,7 +99,27 @@ func (l *lease) Free() {
 	if l.slab == nil {
 		return
 	}
+	l.release()
 	l.pool.give(l.slab, l.used)
-	l.budget.give(uint64(l.used))
 	l.slab, l.used = nil, 0
 }
+
+// release gives back what the lease takes of its call tree's budget.
+func (l *lease) release() {
+	if l.budget != nil {
+		l.budget.give(uint64(l.used))
+		l.budget = nil
+	}
+}
+
+// adopt takes it from another tree's, or reports that it is not there.
+func (l *lease) adopt(b *budget) bool {
+	if !b.take(uint64(l.used)) {
+		return false
+	}
+	l.budget = b
+	return true
+}
+
+// view is the memory that is in use.
+func (l *lease) view() []byte { return l.slab[:l.used] }

@@ -31,7 +31,8 @@ type tree struct {
 	logs       []Log
 	logBytes   int
 	dropped    int
-	draws      uint64 // of Random
+	draws      uint64      // of Random
+	locals     map[any]any // of the extension
 }
 
 // mark is a place to roll back to. Debug messages, logs and draws of randomness are not undone.

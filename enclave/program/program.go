@@ -51,6 +51,10 @@ connects to the socket; clients call the endpoint. A gatekeeper runs without --l
 Example:
   %[1]s --home /var/lib/phalanx/worker --chain-id phalanx-1 --chain-uid 0x1f…9c --listen 127.0.0.1:8000
 
+Queries of contracts may use HTTP. They reach the public internet on ports 80, 443 and from 1024 on, and no address of
+the operator's network unless --http-allow names it:
+  %[1]s … --http-allow 10.1.2.0/24 --http-refuse 198.51.100.7/32
+
 Flags:
 `
 
@@ -58,6 +62,10 @@ type options struct {
 	home, socket, listen, chainID, uid, trustHash, level string
 	trustHeight                                          uint64
 	trustingPeriod                                       time.Duration
+	stage                                                string
+	noHTTP                                               bool
+	allow, refuse                                        prefixes
+	ports                                                ports
 }
 
 // Main runs the program with its arguments, without the program's name, and returns the exit code.
@@ -112,6 +120,11 @@ func (p Program) configure(args []string, stdout, stderr io.Writer) (*enclave.Co
 	fs.Uint64Var(&o.trustHeight, "trust-height", 0, "height of another header to trust; needs --trust-hash")
 	fs.StringVar(&o.trustHash, "trust-hash", "", "its hash. A new trust root erases what this enclave holds for others")
 	fs.DurationVar(&o.trustingPeriod, "trusting-period", 14*24*time.Hour, "how long a header vouches for later ones; shorter than the chain's unbonding period")
+	fs.StringVar(&o.stage, "stage", defaultStage, "directory on a file system in memory (tmpfs), through which compiled contracts are kept; empty for none")
+	fs.BoolVar(&o.noHTTP, "no-http", false, "refuse every HTTP request of contracts")
+	fs.Var(&o.allow, "http-allow", "addresses, as CIDR, that contracts may reach although they are not public; repeatable")
+	fs.Var(&o.refuse, "http-refuse", "addresses, as CIDR, that contracts may not reach although they are public; repeatable")
+	fs.Var(&o.ports, "http-port", "port below 1024 that contracts may reach beside 80 and 443; repeatable")
 	fs.StringVar(&o.level, "log-level", "info", "debug, info, warn or error")
 	version := fs.Bool("version", false, "print the version and exit")
 	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -152,8 +165,9 @@ func (o options) config(software string, stdout, stderr io.Writer) (*enclave.Con
 	}
 	cfg := &enclave.Config{
 		Home: home, Socket: o.socket, Listen: o.listen, ChainID: o.chainID, UID: uid,
-		TrustingPeriod: o.trustingPeriod, Software: software, Rand: rand.Reader, Now: time.Now,
-		Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
+		TrustingPeriod: o.trustingPeriod, Software: software, Rand: rand.Reader, Now: time.Now, Stage: o.stage,
+		Outside: enclave.Outside{Off: o.noHTTP, Allowed: o.allow, Refused: o.refuse, Ports: o.ports},
+		Log:     slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 		Ready: func(d enclave.Doors) {
 			// A reader that has gone away is no reason to stop: the doors are open.
 			_ = json.NewEncoder(stdout).Encode(d)

@@ -38,6 +38,7 @@ type cluster struct {
 	wake   broadcast
 	seen   replays
 	logs   *logs
+	code   *compiledCode
 	paths  paths
 
 	mu      sync.Mutex      // held by steps, deliveries and transfers
@@ -70,6 +71,7 @@ func newCluster(id wire.ClusterID, cfg Config) *cluster {
 		id: id, cfg: cfg, ctx: ctx, cancel: cancel, phase: phaseKeys,
 		keys: newClusterKeys(), logs: newLogs(cfg.UID, cfg.Rand), exports: map[sr25519.PublicKey]*exporting{},
 	}
+	cl.code = newCompiledCode(id, cfg, cl.keys)
 	cl.wake.init()
 	cl.publishStatus()
 	return cl

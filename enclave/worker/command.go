@@ -169,7 +169,7 @@ func (x *executor) call(ctx context.Context, o *state.Overlay, m message, inv *w
 
 // run moves the value and executes the contract with what is left of the gas.
 func (x *executor) run(ctx context.Context, space *storage, m message, inv *wire.Invocation, hash wire.Hash, code wire.CodeHash, deploy bool) (wire.Outcome, error) {
-	module, ok, err := module(ctx, x.engine, space.o, code)
+	module, ok, err := module(ctx, x.engine, space.o, code, x.compiled)
 	if err != nil {
 		return wire.Outcome{}, err
 	}
@@ -193,6 +193,7 @@ func (x *executor) run(ctx context.Context, space *storage, m message, inv *wire
 		Height:     m.Height,
 		TimeMillis: m.Time,
 		Extension:  x.extension,
+		Compiled:   x.compiled,
 	}
 	err = x.withKey(inv.Payload.To, func(k *hierarchy.ContractKey) { call.Seed = k.Seed(hash) })
 	if err != nil {
@@ -232,7 +233,7 @@ func (x *executor) withKey(id wire.ContractID, use func(*hierarchy.ContractKey))
 }
 
 // module returns prepared code of the cluster, compiling it if need be; false where the cluster has no such code.
-func module(ctx context.Context, engine *contract.Engine, s reader, hash wire.CodeHash) (*contract.Module, bool, error) {
+func module(ctx context.Context, engine *contract.Engine, s reader, hash wire.CodeHash, kept contract.CompiledStore) (*contract.Module, bool, error) {
 	if !hasCode(s, hash) {
 		return nil, false, nil
 	}
@@ -240,7 +241,7 @@ func module(ctx context.Context, engine *contract.Engine, s reader, hash wire.Co
 		return m, true, nil
 	}
 	code, _ := s.Get(systemID, systemKey("w/", hash[:]))
-	m, err := engine.Prepare(ctx, code)
+	m, err := engine.PrepareWith(ctx, code, kept)
 	return m, err == nil, err
 }
 

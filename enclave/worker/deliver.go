@@ -73,7 +73,7 @@ func (cl *cluster) execute(d dispatch.Delivery) error {
 func (cl *cluster) executor() *executor {
 	view := cl.store.View()
 	x := &executor{
-		uid: cl.cfg.UID, cluster: cl.id, engine: cl.cfg.Engine, extension: cl.cfg.Extension, keys: cl.keys,
+		uid: cl.cfg.UID, cluster: cl.id, engine: cl.cfg.Engine, extension: cl.cfg.Extension, compiled: cl.compiled(), keys: cl.keys,
 		sys: cl.sys, o: state.NewOverlay(view),
 	}
 	if record, ok := view.Get(systemID, []byte(systemEntry)); ok {

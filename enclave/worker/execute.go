@@ -41,6 +41,7 @@ type executor struct {
 	// systemSize is what the system record counts in the view's size. It depends on how messages are batched.
 	systemSize int64
 	extension  contract.Extension
+	compiled   contract.CompiledStore
 	// contracts are those that clients instantiated in this batch. Those that contracts made are no business of the
 	// chain's: it would learn which calls make contracts.
 	contracts []wire.ContractReport

@@ -109,6 +109,23 @@ func (k *clusterKeys) stateKey(e uint32) ([]byte, bool) {
 	return x.state, true
 }
 
+// newestState returns a copy of the state key of the highest epoch that is held.
+func (k *clusterKeys) newestState() ([]byte, bool) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	var newest *epochKeys
+	var at uint32
+	for e, x := range k.epochs {
+		if newest == nil || e > at {
+			newest, at = x, e
+		}
+	}
+	if newest == nil {
+		return nil, false
+	}
+	return slices.Clone(newest.state), true
+}
+
 // zero erases every key. Nothing may use them afterwards.
 func (k *clusterKeys) zero() {
 	k.mu.Lock()

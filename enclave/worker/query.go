@@ -128,7 +128,7 @@ func (r *Role) Query(ctx context.Context, id wire.ClusterID, raw []byte) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	reply, err := cl.answer(ctx, a, &inv, hash)
+	reply, err := cl.answer(r.withSlot(ctx), a, &inv, hash)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +257,7 @@ func (cl *cluster) execQuery(ctx context.Context, a *anchor, inv *wire.Invocatio
 	if !ok {
 		return fault(wire.StatusRefused, 0, "no such contract"), nil, nil
 	}
-	m, ok, err := module(ctx, cl.cfg.Engine, o, code)
+	m, ok, err := module(ctx, cl.cfg.Engine, o, code, cl.compiled())
 	if err != nil || !ok {
 		return wire.Outcome{}, nil, errors.Join(err, ErrNotRunning)
 	}
@@ -278,6 +278,7 @@ func (cl *cluster) execQuery(ctx context.Context, a *anchor, inv *wire.Invocatio
 		Height:     a.header.Height,
 		TimeMillis: a.header.UnixMillis(),
 		Extension:  cl.cfg.Extension,
+		Compiled:   cl.compiled(),
 	}
 	if _, err := io.ReadFull(cl.cfg.Rand, call.Seed[:]); err != nil {
 		return wire.Outcome{}, nil, fmt.Errorf("randomness: %w", err)

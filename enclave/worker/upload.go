@@ -117,7 +117,7 @@ func (x *executor) complete(ctx context.Context, o *state.Overlay, inv *wire.Inv
 	if wire.NewCodeHash(code) != inv.Kind.CodeHash {
 		return fault(wire.StatusRefused, gas, "code has another hash"), nil
 	}
-	if _, err := x.engine.Prepare(ctx, code); errors.Is(err, contract.ErrBadModule) {
+	if _, err := x.engine.PrepareWith(ctx, code, x.compiled); errors.Is(err, contract.ErrBadModule) {
 		return fault(wire.StatusRefused, gas, "%s", err.Error()), nil
 	} else if err != nil {
 		return wire.Outcome{}, err

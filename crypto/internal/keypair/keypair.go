@@ -17,13 +17,18 @@ import (
 	"github.com/phalanx-network/phalanx/crypto/internal/point"
 )
 
-// MiniSize is the length of a mini-secret in bytes.
-const MiniSize = 32
+// Sizes in bytes.
+const (
+	MiniSize     = 32 // a mini-secret
+	ExpandedSize = 64 // an expanded secret: scalar ‖ seed of the signing nonce
+)
 
 // Errors of this package.
 var (
 	// ErrMini says that a mini-secret is not 32 bytes, or is all zeros: an erased or never filled buffer.
 	ErrMini = errors.New("a mini-secret has 32 bytes, not all zero")
+	// ErrExpanded says that an expanded secret is not 64 bytes, or that its scalar is zero or not canonical.
+	ErrExpanded = errors.New("an expanded secret has 64 bytes, a canonical scalar first")
 	// ErrErased says that the key was erased.
 	ErrErased = errors.New("the private key was erased")
 	// ErrRandom says that the source of randomness is missing or failed.
@@ -33,7 +38,7 @@ var (
 // Pair is a key pair. Its methods may be called at the same time; Erase waits for the uses under way.
 type Pair struct {
 	mu     sync.RWMutex
-	mini   [MiniSize]byte
+	mini   [MiniSize]byte // zeros where the pair came expanded
 	key    scalar.Scalar
 	nonce  [32]byte
 	erased bool
@@ -62,12 +67,32 @@ func FromMini(mini []byte) (*Pair, error) {
 	if _, err := p.key.SetCanonicalBytes(h[:32]); err != nil {
 		return nil, fmt.Errorf("expand the mini-secret: %w", err)
 	}
-	public, err := point.Encode(curve.NewRistrettoPoint().MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, &p.key))
-	if err != nil {
+	if err := p.publish(); err != nil {
 		return nil, fmt.Errorf("expand the mini-secret: %w", err)
 	}
-	p.public = public
 	return p, nil
+}
+
+// FromExpanded takes a secret that is expanded already, as schnorrkel writes its SecretKey. It copies secret, which stays
+// the caller's to erase. The pair has no mini-secret.
+func FromExpanded(secret []byte) (*Pair, error) {
+	if len(secret) != ExpandedSize {
+		return nil, ErrExpanded
+	}
+	p := &Pair{nonce: [32]byte(secret[32:])}
+	if _, err := p.key.SetCanonicalBytes(secret[:32]); err != nil {
+		return nil, ErrExpanded
+	}
+	if err := p.publish(); err != nil {
+		return nil, ErrExpanded // the public point of the scalar zero is the identity
+	}
+	return p, nil
+}
+
+// publish computes the public point of the scalar.
+func (p *Pair) publish() (err error) {
+	p.public, err = point.Encode(curve.NewRistrettoPoint().MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, &p.key))
+	return err
 }
 
 // Generate reads a mini-secret from rand and expands it.
@@ -95,14 +120,30 @@ func Fill(rand io.Reader, b []byte) error {
 // Public returns the compressed public point. It stays known after Erase.
 func (p *Pair) Public() [point.Size]byte { return p.public }
 
-// Mini returns a copy of the mini-secret, or nil after Erase.
+// Mini returns a copy of the mini-secret, or nil after Erase and where there is none.
 func (p *Pair) Mini() []byte {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.erased || p.mini == [MiniSize]byte{} {
+		return nil
+	}
+	return append([]byte(nil), p.mini[:]...)
+}
+
+// Expanded returns a copy of the expanded secret, or nil after Erase.
+func (p *Pair) Expanded() []byte {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if p.erased {
 		return nil
 	}
-	return append([]byte(nil), p.mini[:]...)
+	b := make([]byte, 0, ExpandedSize)
+	var scalarBytes [32]byte
+	defer clear(scalarBytes[:])
+	if err := p.key.ToBytes(scalarBytes[:]); err != nil {
+		return nil
+	}
+	return append(append(b, scalarBytes[:]...), p.nonce[:]...)
 }
 
 // Use calls f with the scalar and the nonce seed, which f must not keep, or fails with [ErrErased].

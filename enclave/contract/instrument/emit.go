@@ -57,7 +57,7 @@ func (m *module) emit() []byte {
 	}
 	section(secMemory, 1, appendU32(appendU32([]byte{1}, m.minPages), m.maxPages))
 	section(secGlobal, len(m.globals)+2, m.emitGlobals())
-	section(secExport, 4, m.emitExports())
+	section(secExport, len(m.exported()), m.emitExports())
 	section(secElement, len(m.elements), m.emitElements())
 	section(secCode, len(m.bodies)+helpers, m.emitBodies())
 	section(secData, len(m.data), m.emitData())
@@ -110,15 +110,29 @@ func (m *module) emitGlobals() (b []byte) {
 	return append(b, byte(I32), 1, opI32Const, 0, opEnd)
 }
 
-func (m *module) emitExports() (b []byte) {
-	for _, e := range []struct {
-		name  string
-		kind  byte
-		index uint32
-	}{
+type export struct {
+	name  string
+	kind  byte
+	index uint32
+}
+
+// exported lists what the rewritten module exports: the entry points, the counters, and every global that the code may
+// change, so that the host can set it back.
+func (m *module) exported() []export {
+	list := []export{
 		{DeployExport, kindFunction, m.deploy}, {CallExport, kindFunction, m.call},
 		{GasExport, kindGlobal, m.gas()}, {StackExport, kindGlobal, m.stack()},
-	} {
+	}
+	for i, g := range m.globals {
+		if g.mutable {
+			list = append(list, export{GlobalExport(uint32(i)), kindGlobal, uint32(i)})
+		}
+	}
+	return list
+}
+
+func (m *module) emitExports() (b []byte) {
+	for _, e := range m.exported() {
 		b = appendU32(append(appendName(b, e.name), e.kind), e.index)
 	}
 	return b

@@ -28,12 +28,14 @@
 //   - NaN. The result of every float operation whose NaN bits the WebAssembly specification leaves open is replaced by
 //     the canonical NaN when it is a NaN.
 //   - Memory. The imported memory becomes the module's own, its maximum never above [Limits.MaxPages].
-//   - Exports other than the two entry points are dropped, as are custom sections.
+//   - Exports other than the two entry points are dropped, as are custom sections. Every global that the code may change
+//     is exported as [GlobalExport], for a host that uses an instance again.
 package instrument
 
 import (
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // ErrRefused is wrapped by every error of this package: the module is malformed, invalid, or outside what contracts
@@ -47,6 +49,9 @@ const (
 	DeployExport = "deploy" // () -> (): constructor entry point
 	CallExport   = "call"   // () -> (): message entry point
 )
+
+// GlobalExport is the name under which the rewritten module exports its global i, if the code may change it.
+func GlobalExport(i uint32) string { return "global " + strconv.FormatUint(uint64(i), 10) }
 
 // PageBytes is the size of a WebAssembly memory page.
 const PageBytes = 1 << 16
