@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 
+	"github.com/phalanx-network/phalanx/crypto/scale"
 	"github.com/phalanx-network/phalanx/enclave/contract"
 	"github.com/phalanx-network/phalanx/enclave/enclavetest"
 	"github.com/phalanx-network/phalanx/examples"
@@ -53,7 +55,13 @@ func meteringRow(ctx context.Context, b *bench, engine *contract.Engine, bare *b
 	if err != nil {
 		return err
 	}
-	return b.pair(ctx, "metering", step{"metered loop", metered}, step{"bare loop", plain})
+	if err := b.pair(ctx, "metering", step{"metered loop", metered}, step{"bare loop", plain}); err != nil {
+		return err
+	}
+	if !b.wants("quickjs_loop") {
+		return nil
+	}
+	return scriptRow(ctx, b, engine, bare)
 }
 
 // inkRow compares a whole call of an ink! contract that reads and returns one value, which is all that a flipper does,
@@ -76,6 +84,42 @@ func inkRow(ctx context.Context, b *bench, engine *contract.Engine, bare *bare) 
 		return err
 	}
 	return b.pair(ctx, "ink_call", step{"engine call", call}, step{"bare call", plain})
+}
+
+// scriptLoop is JavaScript with arithmetic, properties and calls, about a tenth of a second of it.
+const scriptLoop = `
+	var o = {sum: 0, step: 3};
+	function add(x) { o.sum = (o.sum + x * o.step) % 1000003; return o.sum; }
+	for (var i = 0; i < 300000; i++) { add(i); }
+	o.sum`
+
+// scriptRow compares a loop in QuickJS, itself a contract, with the same module in a bare runtime: what gas, depth and
+// canonical NaNs cost a large program.
+func scriptRow(ctx context.Context, b *bench, engine *contract.Engine, bare *bare) error {
+	code, err := enclavetest.ReadContract(filepath.Join("tests", "contracts", "script", "script.contract"))
+	if err != nil {
+		return err
+	}
+	text := []byte(scriptLoop)
+	input := code.Input("eval", scale.AppendCompact(nil, uint64(len(text))), text)
+	metered, err := prepared(ctx, engine, code.Wasm, code.Input("new"), input)
+	if err != nil {
+		return err
+	}
+	own, err := ownMemory(code.Wasm)
+	if err != nil {
+		return err
+	}
+	plain, err := bare.prepare(ctx, own, input)
+	if err != nil {
+		return err
+	}
+	d, err := medians(ctx, b.samples(30), step{"metered script", metered}, step{"bare script", plain})
+	if err != nil {
+		return err
+	}
+	b.add("quickjs_loop", millis(d[0]), "ms", millis(d[1]))
+	return nil
 }
 
 // pair times something beside its reference, in turns, and adds the row.

@@ -36,7 +36,7 @@ type group struct {
 var groups = []group{
 	{"crypto", []string{"sign", "verify", "ecdh", "envelope_seal", "envelope_open"}, cryptoRows},
 	{"light", []string{"header_1", "header_50", "proof"}, lightRows},
-	{"engine", []string{"engine_call", "ink_call", "metering", "pool"}, engineRows},
+	{"engine", []string{"engine_call", "ink_call", "metering", "quickjs_loop", "pool"}, engineRows},
 	{"state", []string{"state_root", "state_append"}, stateRows},
 	{"worker", []string{"query_vs_parts", "command_vs_parts", "command_vs_all_parts", "command_cpu"}, workerRows},
 	{"scale", []string{"queries_two_cores", "contract_idle", "state_read"}, scaleRows},

@@ -22,7 +22,7 @@ type Row struct {
 var goals = map[string]float64{
 	"devnet_ready": 1, "command_receipt": 1, "query": 1, "catchup": 1, "idle_rss": 1,
 	"query_vs_parts": 1.5, "command_vs_parts": 1.5, "pool": 0.5, "catchup_busy": 1.5,
-	"ink_call": 1.3, "queries_two_cores": 1 / 1.7, "contract_idle": 1, "state_read": 1,
+	"ink_call": 1.3, "quickjs_loop": 1.5, "queries_two_cores": 1 / 1.7, "contract_idle": 1, "state_read": 1,
 }
 
 var heading = fmt.Sprintf("%-22s %12s %12s  %-4s %8s", "row", "value", "reference", "unit", "ratio")

@@ -36,6 +36,10 @@
 // not before the last command whose receipt this client saw, and within [MaxAge] of the own clock. Where the worker has
 // started anew in between, its proof is read again and the query repeated once.
 //
+// [Client.Logs] and [Client.LogsOfAll] read what contracts of the signer logged: a query that workers answer for the
+// contract's owner alone, whose entries are encrypted to the owner's identity key besides. They are one worker's word, are
+// under no root, and are lost when that worker starts anew.
+//
 // Errors are the package's sentinels and types, to be matched with errors.Is and errors.As; they hold no secret.
 //
 // # What is kept

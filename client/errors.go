@@ -46,6 +46,9 @@ var (
 	ErrInactive = errors.New("worker is not active")
 	// ErrBounds says that an input or code is larger than the network takes.
 	ErrBounds = errors.New("too large")
+	// ErrLogKey says that a signer cannot read logs: they are encrypted to an sr25519 identity, whose private key must be
+	// at hand.
+	ErrLogKey = errors.New("logs are read with an sr25519 identity whose private key is here; this signer only signs, or has another scheme")
 	// ErrAnswer says that the node's answer to a transaction does not have the form it must have.
 	ErrAnswer = errors.New("node's answer makes no sense")
 )

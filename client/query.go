@@ -45,8 +45,9 @@ type Query struct {
 // Answer is a checked reply. The outcome may be a failure: see [Check].
 type Answer struct {
 	wire.QueryReply
-	Worker sr25519.PublicKey
-	Header light.Header // that it stands on, as the own light client verified it
+	Worker      sr25519.PublicKey
+	Incarnation wire.Incarnation // the worker's
+	Header      light.Header     // that it stands on, as the own light client verified it
 }
 
 // Query asks a worker, and checks that the reply is to this query, from that worker, and as new as asked; it also covers
@@ -157,7 +158,7 @@ func (c *Client) queryOnce(ctx context.Context, q Query, w *wire.WorkerState) (*
 	if err != nil {
 		return nil, &WorkerError{w.Identity, err}
 	}
-	return &Answer{QueryReply: *reply, Worker: w.Identity, Header: header}, nil
+	return &Answer{QueryReply: *reply, Worker: w.Identity, Incarnation: w.Incarnation, Header: header}, nil
 }
 
 // exchange encrypts the query, sends it, and opens what comes back.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/phalanx-network/phalanx/crypto/envelope"
 	"github.com/phalanx-network/phalanx/crypto/sr25519"
 	"github.com/phalanx-network/phalanx/wire"
 )
@@ -14,6 +15,13 @@ type Signer interface {
 	Identity() wire.Identity
 	// Sign signs a text that begins with phalanx/invocation/v1.
 	Sign(rand io.Reader, text []byte) (wire.UserSignature, error)
+}
+
+// LogOpener is a [Signer] that can read what its contracts log: it has the identity's private key at hand, and the
+// identity is an sr25519 one. [Sr25519] gives one, and [Of] does for an account of package account.
+type LogOpener interface {
+	// OpenLog opens an envelope of purpose 6 to the identity, and refuses any other.
+	OpenLog(uid wire.ChainUID, e *envelope.Envelope) ([]byte, error)
 }
 
 type sr25519Signer struct{ key *sr25519.PrivateKey }
@@ -28,13 +36,18 @@ func (s sr25519Signer) Sign(rand io.Reader, text []byte) (wire.UserSignature, er
 	return wire.UserSignature{Kind: wire.SignatureSr25519, Bytes: sig}, err
 }
 
+func (s sr25519Signer) OpenLog(uid wire.ChainUID, e *envelope.Envelope) ([]byte, error) {
+	return e.OpenLog(uid, s.key)
+}
+
 // String hides the key.
 func (s sr25519Signer) String() string { return s.Identity().String() }
 
 // GoString hides the key.
 func (s sr25519Signer) GoString() string { return s.String() }
 
-// Holder is an account that signs with its sr25519 identity; package account's Account is one.
+// Holder is an account that signs with its sr25519 identity; package account's Account is one. Where it is a [LogOpener]
+// too, so is the signer that [Of] makes of it.
 type Holder interface {
 	Identity() wire.Identity
 	SignIdentity(text []byte) (sr25519.Signature, error)
@@ -42,8 +55,19 @@ type Holder interface {
 
 type holder struct{ Holder }
 
+// opening is a holder that opens logs.
+type opening struct {
+	holder
+	LogOpener
+}
+
 // Of makes a signer of an account.
-func Of(h Holder) Signer { return holder{h} }
+func Of(h Holder) Signer {
+	if o, ok := h.(LogOpener); ok {
+		return opening{holder{h}, o}
+	}
+	return holder{h}
+}
 
 func (h holder) Sign(_ io.Reader, text []byte) (wire.UserSignature, error) {
 	sig, err := h.SignIdentity(text)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/phalanx-network/phalanx/client"
+	"github.com/phalanx-network/phalanx/client/account"
 	"github.com/phalanx-network/phalanx/crypto/sr25519"
 )
 
@@ -34,6 +35,21 @@ func TestSr25519Signer(t *testing.T) {
 		text := fmt.Sprintf(verb, s)
 		if strings.Contains(text, hex.EncodeToString(mini[:4])) || strings.Contains(text, "167 167 167") {
 			t.Errorf("%s shows the key: %s", verb, text)
+		}
+	}
+}
+
+// TestAccountSignerPrintsNoSecret prints the signer of an account by every verb.
+func TestAccountSignerPrintsNoSecret(t *testing.T) {
+	a, err := account.FromMnemonic("bottom drive obey lake curtain smoke basket hold race lonely fit walk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := client.Of(a)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
+		text := fmt.Sprintf(verb, s)
+		if strings.Contains(text, "bottom") || strings.Contains(text, hex.EncodeToString([]byte("bott"))) || strings.Contains(text, "98 111 116 116") {
+			t.Errorf("%s shows the words: %s", verb, text)
 		}
 	}
 }

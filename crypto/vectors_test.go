@@ -194,7 +194,7 @@ func hierarchyVectors() any {
 		k := must(master.ClusterKey(cluster, epoch))
 		pair := must(k.EcdhKey())
 		ck := k.ContractKey(contract)
-		seed, salt := ck.Seed(hash), k.ReceiptSalt(uint64(epoch)+1)
+		seed, secret, salt := ck.Seed(hash), ck.Secret(hash), k.ReceiptSalt(uint64(epoch)+1)
 		clusters = append(clusters, map[string]any{
 			"cluster": hexBytes(cluster[:]), "key_epoch": epoch,
 			"element": hexBytes(element.Bytes()), "cluster_key": hexBytes(k.ExposeBytes()), "ecdh": endOf(pair),
@@ -202,6 +202,7 @@ func hierarchyVectors() any {
 			"file_id": hexBytes(hash[:]), "file_key": hexBytes(must(hierarchy.FileKey(k.StateKey(), hash))),
 			"receipt_count": uint64(epoch) + 1, "receipt_salt": hexBytes(salt[:]),
 			"contract": hexBytes(contract[:]), "message_hash": hexBytes(hash[:]), "contract_seed": hexBytes(seed[:]),
+			"contract_secret":         hexBytes(secret[:]),
 			"contract_signing_public": hexBytes(must(ck.SigningKey()).Public().Bytes()),
 		})
 	}

@@ -10,7 +10,7 @@ import (
 const (
 	MaxLogLine    = 4 << 10  // bytes of one line
 	MaxLogLines   = 256      // of one call
-	MaxLogBytes   = 16 << 10 // of all lines of one call, each counting 8 more than its text
+	MaxLogBytes   = 16 << 10 // of all lines of one call, each of which counts 8 bytes beside its text
 	MaxLogEntries = 256      // of one reply
 )
 
@@ -48,11 +48,12 @@ func (r *LogRequest) Scale(c *scale.Codec) {
 }
 
 // LogReply is the output of such a query. A worker gives as many entries as fit into [MaxOutput]; who wants more asks
-// again from behind the last.
+// again from behind the last. Entries of commands and of queries are dropped apart, so that numbers may be missing
+// between two entries as well as before the first.
 type LogReply struct {
-	First   uint64 // the lowest sequence number that is still kept; what is below it was dropped
-	Next    uint64 // the sequence number that the next entry will get
-	Entries []LogEntry
+	First   uint64     // the lowest sequence number that is still kept; what is below it was dropped
+	Next    uint64     // the sequence number that the next entry will get
+	Entries []LogEntry // in order
 }
 
 // Scale visits the fields in order.
@@ -65,7 +66,7 @@ func (r *LogReply) Scale(c *scale.Codec) {
 // LogEntry is what one call of a contract logged: the SCALE of an envelope of purpose 6, in epoch 0, from a key made for
 // it alone to the contract's owner, whose sr25519 identity key opens it. It holds the SCALE of a [LogBatch].
 type LogEntry struct {
-	Sequence uint64 // numbers a contract's entries on one worker since its start, from 0
+	Sequence uint64 // numbers a contract's entries on one worker since its start, upwards
 	Envelope []byte
 }
 
@@ -84,7 +85,7 @@ type LogBatch struct {
 	Height     uint64 // of the block that the call ran on
 	Time       uint64 // of that block, in Unix milliseconds
 	Lines      []LogLine
-	Dropped    uint32 // lines beyond the bounds
+	Dropped    uint32 // lines of the call beyond the bounds, whichever contract's
 }
 
 // Scale visits the fields in order.

@@ -167,6 +167,15 @@ func samples(t testing.TB) []sampleOf {
 			Request: hash("request"), Cluster: cluster, Identity: alice, OneTime: key, Mark: 1, Count: 2, StateRoot: hash("state"), Chunks: 3,
 		}}, into[wire.SignedStateOffer]()},
 		{"state chunk", &wire.StateChunk{Request: hash("request"), Index: 1, Data: []byte{9}}, into[wire.StateChunk]()},
+		{"log request", &wire.LogRequest{Contract: wire.ContractID(hash("contract")), Since: 7}, into[wire.LogRequest]()},
+		{"log reply", &wire.LogReply{
+			First: 5, Next: 9, Entries: []wire.LogEntry{{Sequence: 5, Envelope: []byte{1, 2, 3}}, {Sequence: 8, Envelope: []byte{4}}},
+		}, into[wire.LogReply]()},
+		{"log batch", &wire.LogBatch{
+			Contract: wire.ContractID(hash("contract")), Sequence: 8, Invocation: hash("inv"), Command: true, Height: 6, Time: 7,
+			Lines: []wire.LogLine{{Level: wire.LogInfo, Text: "größer"}, {Level: 200}}, Dropped: 2,
+		}, into[wire.LogBatch]()},
+		{"log batch of a query", &wire.LogBatch{}, into[wire.LogBatch]()},
 		{"granted keys", &wire.GrantedKeys{Keys: []wire.GrantedKey{{Epoch: 1, Key: hash("key")}}}, into[wire.GrantedKeys]()},
 	}
 	bodies := []wire.Body{
@@ -274,6 +283,9 @@ func FuzzSignedStateRequest(f *testing.F) { fuzz[wire.SignedStateRequest](f) }
 func FuzzSignedStateOffer(f *testing.F)   { fuzz[wire.SignedStateOffer](f) }
 func FuzzStateChunk(f *testing.F)         { fuzz[wire.StateChunk](f) }
 func FuzzGrantedKeys(f *testing.F)        { fuzz[wire.GrantedKeys](f) }
+func FuzzLogRequest(f *testing.F)         { fuzz[wire.LogRequest](f) }
+func FuzzLogReply(f *testing.F)           { fuzz[wire.LogReply](f) }
+func FuzzLogBatch(f *testing.F)           { fuzz[wire.LogBatch](f) }
 func FuzzHead(f *testing.F)               { fuzz[wire.Head](f) }
 func FuzzSequence(f *testing.F)           { fuzz[wire.Sequence](f) }
 func FuzzFinalized(f *testing.F)          { fuzz[wire.Finalized](f) }

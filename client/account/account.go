@@ -16,6 +16,7 @@ import (
 	"github.com/cosmos/go-bip39"
 
 	"github.com/phalanx-network/phalanx/chain/x/registry/types"
+	"github.com/phalanx-network/phalanx/crypto/envelope"
 	"github.com/phalanx-network/phalanx/crypto/sr25519"
 	"github.com/phalanx-network/phalanx/wire"
 )
@@ -160,6 +161,11 @@ func (a *Account) PublicIdentity() sr25519.PublicKey { return a.identity.Public(
 // SignIdentity signs with the sr25519 identity.
 func (a *Account) SignIdentity(text []byte) (sr25519.Signature, error) {
 	return a.identity.Sign(rand.Reader, text)
+}
+
+// OpenLog opens what a contract of this identity logged: an envelope of purpose 6 to it, and no other.
+func (a *Account) OpenLog(uid wire.ChainUID, e *envelope.Envelope) ([]byte, error) {
+	return e.OpenLog(uid, a.identity)
 }
 
 // Ed25519 returns the ed25519 identity of the same mini-secret. The caller clears it after use.

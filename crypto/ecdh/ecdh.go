@@ -3,7 +3,8 @@
 //
 // Start with [Generate], or [FromMiniSecret] for a secret that was sealed or derived; [PrivateKey.Shared] gives the
 // shared point, which only crypto/commkey should turn into keys. The types are distinct from those of crypto/sr25519:
-// a signing key is never used for agreement, nor the other way round.
+// a signing key is not used for agreement, nor the other way round. The one exception is [FromIdentity], for what is
+// encrypted to somebody of whom only the identity is known.
 //
 // A public key enters through [ParsePublicKey], UnmarshalText or Scale, each of which refuses the identity point and
 // non-canonical bytes. A [PrivateKey] cannot be printed, marshalled or compared with ==.
@@ -20,6 +21,7 @@ import (
 	"github.com/phalanx-network/phalanx/crypto/internal/keypair"
 	"github.com/phalanx-network/phalanx/crypto/internal/point"
 	"github.com/phalanx-network/phalanx/crypto/internal/secret"
+	"github.com/phalanx-network/phalanx/crypto/sr25519"
 )
 
 // Sizes in bytes.
@@ -66,6 +68,18 @@ func FromMiniSecret(mini []byte) (*PrivateKey, error) {
 		return nil, fmt.Errorf("ecdh: %w", err)
 	}
 	return &PrivateKey{pair: secret.NewBox(pair)}, nil
+}
+
+// FromIdentity returns the agreement key of an sr25519 identity: the same scalar and point. It is for opening contract
+// logs, which are encrypted to a contract's owner under a sender key of their own and a purpose of their own, so that
+// nothing of the agreement touches a signature. It fails with [ErrErased]. The caller zeroes it after use.
+func FromIdentity(k *sr25519.PrivateKey) (*PrivateKey, error) {
+	mini := k.ExposeMiniSecret()
+	if mini == nil {
+		return nil, ErrErased
+	}
+	defer clear(mini)
+	return FromMiniSecret(mini)
 }
 
 // Public returns the public key. It stays known after Zero.

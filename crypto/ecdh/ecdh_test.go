@@ -12,6 +12,7 @@ import (
 
 	"github.com/phalanx-network/phalanx/crypto/internal/secrettest"
 	"github.com/phalanx-network/phalanx/crypto/scale"
+	"github.com/phalanx-network/phalanx/crypto/sr25519"
 )
 
 func key(t testing.TB, first byte) *PrivateKey {
@@ -162,5 +163,30 @@ func BenchmarkShared(b *testing.B) {
 		if _, err := own.Shared(peer); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestFromIdentity: what is encrypted to an identity's public key, its private key opens.
+func TestFromIdentity(t *testing.T) {
+	identity, err := sr25519.Generate(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := FromIdentity(identity)
+	if err != nil || own.Public().Array() != identity.Public().Array() {
+		t.Fatalf("%v, %v", own.Public(), err)
+	}
+	sender, err := Generate(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := own.Shared(sender.Public())
+	b, err2 := sender.Shared(own.Public())
+	if err != nil || err2 != nil || !bytes.Equal(a, b) {
+		t.Errorf("%x and %x, %v, %v", a, b, err, err2)
+	}
+	identity.Zero()
+	if _, err := FromIdentity(identity); !errors.Is(err, ErrErased) {
+		t.Errorf("of an erased identity: %v", err)
 	}
 }

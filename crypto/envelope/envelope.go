@@ -26,6 +26,7 @@ import (
 	"github.com/phalanx-network/phalanx/crypto/ecdh"
 	"github.com/phalanx-network/phalanx/crypto/internal/keypair"
 	"github.com/phalanx-network/phalanx/crypto/scale"
+	"github.com/phalanx-network/phalanx/crypto/sr25519"
 )
 
 // Version is the only version of the format.
@@ -206,6 +207,21 @@ func (e *Envelope) Open(uid [32]byte, own *ecdh.PrivateKey) ([]byte, error) {
 	}
 	defer key.Zero()
 	return e.decrypt(key, ad)
+}
+
+// OpenLog decrypts a contract's log with its owner's identity key, to which it is encrypted in epoch 0. It fails as
+// [Envelope.Open] does, and with [ErrRecipient] for an envelope of any other purpose or epoch: an identity opens nothing
+// else.
+func (e *Envelope) OpenLog(uid [32]byte, owner *sr25519.PrivateKey) ([]byte, error) {
+	if e.Purpose != commkey.ContractLog || e.Epoch != 0 {
+		return nil, ErrRecipient
+	}
+	own, err := ecdh.FromIdentity(owner)
+	if err != nil {
+		return nil, fmt.Errorf("envelope: open: %w", err)
+	}
+	defer own.Zero()
+	return e.Open(uid, own)
 }
 
 // OpenWith is [Envelope.Open] with what both keys have agreed on already: [ErrRecipient] says that the envelope is not

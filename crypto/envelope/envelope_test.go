@@ -13,6 +13,7 @@ import (
 	"github.com/phalanx-network/phalanx/crypto/commkey"
 	"github.com/phalanx-network/phalanx/crypto/ecdh"
 	"github.com/phalanx-network/phalanx/crypto/scale"
+	"github.com/phalanx-network/phalanx/crypto/sr25519"
 )
 
 var uid = [32]byte{1, 2, 3}
@@ -372,5 +373,56 @@ func BenchmarkOpen(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestOpenLog: an identity opens logs that are encrypted to it, and nothing else.
+func TestOpenLog(t *testing.T) {
+	alice, err := sr25519.Generate(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := ecdh.ParsePublicKey(alice.Public().Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid := [32]byte{1}
+	seal := func(epoch uint32, p commkey.Purpose) *Envelope {
+		own, err := ecdh.Generate(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := Seal(rand.Reader, uid, own, to, epoch, p, []byte("said"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	if plain, err := seal(0, commkey.ContractLog).OpenLog(uid, alice); err != nil || string(plain) != "said" {
+		t.Errorf("%q, %v", plain, err)
+	}
+	for p := range commkey.Purpose(commkey.Purposes) {
+		for _, epoch := range []uint32{0, 1} {
+			if p == commkey.ContractLog && epoch == 0 {
+				continue
+			}
+			if _, err := seal(epoch, p).OpenLog(uid, alice); !errors.Is(err, ErrRecipient) {
+				t.Errorf("purpose %s in epoch %d: %v", p, epoch, err)
+			}
+		}
+	}
+	if _, err := seal(0, commkey.ContractLog).OpenLog([32]byte{2}, alice); !errors.Is(err, ErrOpen) {
+		t.Errorf("on another chain: %v", err)
+	}
+	bob, err := sr25519.Generate(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := seal(0, commkey.ContractLog).OpenLog(uid, bob); !errors.Is(err, ErrRecipient) {
+		t.Errorf("another: %v", err)
+	}
+	alice.Zero()
+	if _, err := seal(0, commkey.ContractLog).OpenLog(uid, alice); !errors.Is(err, ecdh.ErrErased) {
+		t.Errorf("erased: %v", err)
 	}
 }

@@ -10,7 +10,8 @@
 //	 ├ ReceiptSalt  HKDF(ClusterKey, "receipt" ‖ count)
 //	 └ ContractKey  HKDF(ClusterKey, "contract" ‖ contract id)
 //	    ├ SigningKey  mini-secret HKDF(ContractKey, "signing")
-//	    └ Seed        HKDF(ContractKey, "seed" ‖ message hash)
+//	    ├ Seed        HKDF(ContractKey, "seed" ‖ message hash)
+//	    └ Secret      HKDF(ContractKey, "secret" ‖ message hash)
 //
 // HKDF is HKDF-SHA-256 (RFC 5869) with an empty salt and 32 bytes of output; "…" are the ASCII bytes without a length
 // or terminator. cluster, contract id, message hash and file id are 32 bytes, epoch is a little-endian u32, count a

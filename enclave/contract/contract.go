@@ -7,8 +7,8 @@
 // [Engine.Cached] finds a prepared module by its code hash without the code. [Engine.Execute] runs one call, and
 // whatever contracts it calls in turn, in fresh instances against a [Storage] and returns an [Outcome]. All methods may
 // be used from many goroutines at once, as long as each call has a Storage of its own. Bounding how many calls run at
-// once is the caller's business: each holds at most Limits.TreeBytes of contract memory and, for its stacks, at most
-// some tens of megabytes in the worst case.
+// once is the caller's business: each holds at most twice Limits.TreeBytes of contract memory, for slabs are powers of
+// two, what Limits.TreeCodeBytes compiles to and, for its stacks, some tens of megabytes in the worst case.
 //
 // # What is promised
 //

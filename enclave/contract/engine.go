@@ -180,14 +180,6 @@ func (e *Engine) prepare(ctx context.Context, code []byte, store CompiledStore) 
 	return m, nil
 }
 
-// load finds the module of code that storage has, for a call within a running tree.
-func (e *Engine) load(t *tree, hash [32]byte) (*Module, error) {
-	if m, ok := e.Cached(hash); ok {
-		return m, nil
-	}
-	return e.prepare(t.ctx, t.storage.Code(hash), t.call.Compiled)
-}
-
 // acquire makes sure that m is compiled and stays so until release.
 func (e *Engine) acquire(ctx context.Context, m *Module) error {
 	if e.use(m) {

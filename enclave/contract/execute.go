@@ -97,11 +97,17 @@ type result struct {
 // Execute runs a call. Whatever the contract does is in the Outcome; an error is a fault of the host (or of Storage),
 // never the contract's doing, and the call must then count as not executed. ctx must not carry a deadline that is
 // meant to stop the contract: gas does that.
-func (e *Engine) Execute(ctx context.Context, m *Module, call Call, storage Storage) (Outcome, error) {
+func (e *Engine) Execute(ctx context.Context, m *Module, call Call, storage Storage) (out Outcome, err error) {
 	if err := e.enter(); err != nil {
 		return Outcome{}, err
 	}
 	defer e.running.RUnlock()
+	// wazero makes an error of a panic below a contract; Storage is also used where no contract is.
+	defer func() {
+		if r := recover(); r != nil {
+			out, err = Outcome{}, fmt.Errorf("contract engine: panic: %v", r)
+		}
+	}()
 	call.GasLimit = min(call.GasLimit, MaxGas)
 	if len(call.Input) > e.limits.InputBytes {
 		return Outcome{Status: LimitExceeded, Reason: fmt.Sprintf("input of %d bytes exceeds %d", len(call.Input),
@@ -110,7 +116,13 @@ func (e *Engine) Execute(ctx context.Context, m *Module, call Call, storage Stor
 	t := &tree{
 		engine: e, ctx: ctx, call: &call, storage: storage, limits: &e.limits,
 		memory: budget{uint64(e.limits.TreeBytes)}, transient: transient{left: e.limits.TransientBytes},
+		first: m, codeLeft: e.limits.TreeCodeBytes,
 	}
+	defer func() {
+		if failed := t.close(); failed != nil {
+			out, err = Outcome{}, errors.Join(err, failed)
+		}
+	}()
 	x := &execution{
 		account: call.Contract, caller: call.Caller, value: call.Value, input: call.Input, deploy: call.Deploy,
 	}

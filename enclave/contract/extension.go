@@ -10,8 +10,8 @@ import (
 type Extension interface {
 	// Call runs a function. id is as the contract gave it: the extension in the high 16 bits, the function in the low.
 	// input is only lent. status is what the contract gets back at once, output what is written to its buffer. An
-	// error that is an [*ExtensionError] ends the call of this contract with its status; any other error is a fault of
-	// the host. ctx ends when the caller of Execute gives up, and only functions that a command cannot reach may heed it.
+	// error that is an [*ExtensionError] ends the call of this contract with its status; any other error, or one with
+	// another status, is a fault of the host. ctx ends when the caller of Execute gives up, and only functions that a command cannot reach may heed it.
 	Call(ctx context.Context, env ExtensionEnv, id uint32, input []byte) (status uint32, output []byte, err error)
 }
 
@@ -23,6 +23,12 @@ type ExtensionError struct {
 
 // Error implements error.
 func (e *ExtensionError) Error() string { return e.Reason }
+
+// ends reports whether the status is one that an extension may end a call with. The others say what only the engine can
+// know; one that ended well, above all, would keep what the call had done.
+func (e *ExtensionError) ends() bool {
+	return e.Status == Trapped || e.Status == LimitExceeded || e.Status == Unsupported
+}
 
 // ExtensionEnv is what an extension learns of the call and may do in it.
 type ExtensionEnv interface {
@@ -44,7 +50,7 @@ type ExtensionEnv interface {
 	HasCode(hash [32]byte) bool
 	// Secret is the contract's own secret; the caller erases it.
 	Secret() [32]byte
-	// EventHead counts the events of this call tree in.
+	// EventHead counts the events of this call tree in, and takes gas for hashing them.
 	EventHead() EventHead
 	// Local gives what make gave for key when it was first asked for in this call tree: where an extension counts what
 	// one query or command uses. A rollback leaves it as it is.

@@ -44,15 +44,12 @@ func (h *hostFunction) names() []hostName {
 	return names
 }
 
-// offered lists every name with its function. Where two versions share a name in the module of functions that are not
-// final, the first of the table has it: the other was final already when the first came.
+// offered lists every name with its function.
 func offered() map[hostName]*hostFunction {
 	all := make(map[hostName]*hostFunction)
 	for i := range hostFunctions {
 		for _, name := range hostFunctions[i].names() {
-			if _, taken := all[name]; !taken {
-				all[name] = &hostFunctions[i]
-			}
+			all[name] = &hostFunctions[i]
 		}
 	}
 	return all
@@ -173,7 +170,7 @@ func (x *execution) fact(a []uint64, b []byte) uint64 {
 	return 0
 }
 
-// account reads an account, a contract's id or a code hash.
+// account32 reads an account, a contract's id or a code hash.
 func (x *execution) account32(ptr uint32) (account [32]byte) {
 	copy(account[:], x.view(ptr, 32))
 	return account

@@ -150,10 +150,7 @@ func (x *execution) finish(s site, call func() (result, uint64)) uint64 {
 // that is given to it. It gives how the call ended as result and as return code.
 func (x *execution) enter(callee *execution, hash [32]byte, gas uint64, pay bool) (result, uint64) {
 	t := x.t
-	module, err := t.engine.load(t, hash)
-	if err != nil {
-		x.fail(err)
-	}
+	module := x.module(hash)
 	m := t.begin()
 	if pay && !x.send(callee.account, callee.value) {
 		t.end(m, false)

@@ -50,8 +50,10 @@ func (x *execution) debugMessage(a []uint64) uint64 {
 	if !utf8.Valid(text) {
 		return codeSuccess
 	}
+	// No more is copied than can be kept, with room to find the end of a character.
+	kept := string(text[:min(len(text), max(x.limits.DebugBytes, x.limits.LogBytes)+utf8.UTFMax)])
 	t := x.t
-	t.log(x.account, debugLevel, string(text))
-	t.debug = append(t.debug, cut(string(text), x.limits.DebugBytes-len(t.debug))...)
+	t.log(x.account, debugLevel, kept)
+	t.debug = append(t.debug, cut(kept, x.limits.DebugBytes-len(t.debug))...)
 	return codeSuccess
 }

@@ -21,7 +21,7 @@ func (x *execution) callExtension(a []uint64) uint64 {
 	status, output, err := extension.Call(x.t.ctx, environment{x}, id, input)
 	var refused *ExtensionError
 	switch {
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && refused.ends():
 		x.end(refused.Status, "%s", refused.Reason)
 	case err != nil:
 		x.fail(err)
@@ -58,6 +58,7 @@ func (e environment) EventHead() EventHead {
 	head := e.x.t.storage.EventHead(e.x.account)
 	for _, event := range e.x.t.events {
 		if event.Contract == e.x.account {
+			e.x.charge(priceBlake2.base + priceBlake2.byte*uint64(len(event.Data)+32*len(event.Topics)))
 			head = head.Next(event)
 		}
 	}

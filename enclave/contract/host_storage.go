@@ -19,7 +19,7 @@ func (x *execution) keyAt(kind byte, ptr, n uint32) []byte {
 	return x.key
 }
 
-// valueAt reads a value, which must be within its bound before anything else is read.
+// boundValue ends the call if a value is too long, before anything is read.
 func (x *execution) boundValue(n uint32) {
 	if uint64(n) > uint64(x.limits.ValueBytes) {
 		x.end(LimitExceeded, "storage value of %d bytes exceeds %d", n, x.limits.ValueBytes)

@@ -6,8 +6,8 @@ import (
 	"github.com/phalanx-network/phalanx/enclave/contract/instrument"
 )
 
-// Limits bounds what contracts may use. A "call" is a call tree: a call with all that it calls. All but the last four influence results and so belong to the execution
-// version; start from [DefaultLimits].
+// Limits bounds what contracts may use. A "call" is a call tree: a call with all that it calls. All but the last four
+// influence results and so belong to the execution version; start from [DefaultLimits].
 type Limits struct {
 	Module     instrument.Limits
 	InputBytes int // call input
@@ -25,6 +25,7 @@ type Limits struct {
 	TransientBytes              int             // written to transient storage by one call tree
 	CallDepth                   int             // calls of contracts that may be under way in one call tree
 	TreeBytes                   int             // memory of all contracts under way in one call tree
+	TreeCodeBytes               int             // different code that one call tree calls, beside the code it begins with
 	FeePerGas                   uint64          // what weight_to_fee tells contracts
 	MinimumBalance              uint128.Uint128 // what minimum_balance tells contracts
 
@@ -42,7 +43,7 @@ func DefaultLimits() Limits {
 		KeyBytes: 128, ValueBytes: 16 << 10,
 		Events: 256, Topics: 4, EventBytes: 16 << 10, AllEventBytes: 128 << 10, DebugBytes: 64 << 10,
 		Logs: 256, LogBytes: 4 << 10, AllLogBytes: 16 << 10, SubjectBytes: 32, TransientBytes: 1 << 20, CallDepth: 16,
-		TreeBytes:     32 << 20,
+		TreeBytes: 32 << 20, TreeCodeBytes: 4 << 20,
 		CachedModules: 64, CachedBytes: 16 << 20, PoolBytes: 32 << 20,
 		IdleBytes: 64 << 20,
 	}

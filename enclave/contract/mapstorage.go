@@ -14,6 +14,7 @@ import (
 type MapStorage struct {
 	ledger
 	codes map[[32]byte][]byte
+	heads map[[32]byte]EventHead // what EventHead gives; empty but in tests
 	open  []ledger
 }
 
@@ -35,7 +36,7 @@ func NewMapStorage() *MapStorage {
 		ledger: ledger{
 			values: map[string]string{}, balances: map[[32]byte]uint128.Uint128{}, contracts: map[[32]byte][32]byte{},
 		},
-		codes: map[[32]byte][]byte{},
+		codes: map[[32]byte][]byte{}, heads: map[[32]byte]EventHead{},
 	}
 }
 
@@ -56,7 +57,7 @@ func (s *MapStorage) Fund(account [32]byte, amount uint128.Uint128) {
 
 // Clone gives a copy that shares only what never changes. No transaction may be open.
 func (s *MapStorage) Clone() *MapStorage {
-	return &MapStorage{ledger: s.ledger.clone(), codes: s.codes}
+	return &MapStorage{ledger: s.ledger.clone(), codes: s.codes, heads: s.heads}
 }
 
 // Stored gives a copy of what a contract has stored, by the keys that [Storage] sees.
@@ -165,4 +166,4 @@ func (s *MapStorage) Secret(contract [32]byte) [32]byte {
 }
 
 // EventHead is all zeros, since nothing links events here.
-func (s *MapStorage) EventHead([32]byte) EventHead { return EventHead{} }
+func (s *MapStorage) EventHead(contract [32]byte) EventHead { return s.heads[contract] }

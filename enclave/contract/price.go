@@ -31,6 +31,7 @@ var (
 	priceTransientSet = price{1_200, 4}
 
 	priceCall        = price{8_000, 1}  // input and output; what the callee needs is its own
+	priceLoad        = uint64(150)      // byte of code that is called the first time in a call tree
 	priceInstantiate = price{30_000, 2} // input, output and salt
 	priceMoney       = uint64(6_000)    // value sent with either
 	priceTerminate   = price{20_000, 0}
@@ -39,7 +40,7 @@ var (
 
 	priceEvent      = price{2_000, 16}
 	priceTopic      = uint64(1_000)
-	priceDebug      = price{300, 2}
+	priceDebug      = price{300, 5} // must be looked through for what is not UTF-8
 	priceSha256     = price{800, 8}
 	priceKeccak256  = price{1_600, 12}
 	priceBlake2     = price{1_000, 5}

@@ -11,3 +11,6 @@ func newStorage() *MapStorage {
 
 // sampleCode is the code hash of the contract of newStorage.
 var sampleCode = [32]byte(slices.Repeat([]byte{0xcd}, 32))
+
+// place makes a contract of code.
+func place(s *MapStorage, id [32]byte, code []byte) { s.Place(id, s.Upload(code)) }

@@ -3,9 +3,11 @@ package contract
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/blake2b"
 )
@@ -21,6 +23,10 @@ type tree struct {
 	memory  budget
 	fault   error // of the host; nothing of the outcome counts once it is set
 
+	first    *Module              // that the tree begins with
+	modules  map[[32]byte]*Module // of other code that was called, kept compiled to the end
+	codeLeft int                  // bytes of such code that may still be loaded
+
 	events     []Event
 	eventBytes int
 	created    []Created
@@ -33,6 +39,49 @@ type tree struct {
 	dropped    int
 	draws      uint64      // of Random
 	locals     map[any]any // of the extension
+}
+
+// module gives the module of code that storage has. A tree pays for each code once, as if it had to be compiled: whether
+// it has is not for a contract to know, and where contracts call more code than the cache holds, it has. What was paid
+// for stays compiled as long as the tree lives.
+func (x *execution) module(hash [32]byte) *Module {
+	t := x.t
+	if hash == t.first.hash {
+		return t.first
+	}
+	if m, ok := t.modules[hash]; ok {
+		return m
+	}
+	code := t.storage.Code(hash)
+	x.charge(priceLoad * uint64(len(code)))
+	if len(code) > t.codeLeft {
+		x.end(LimitExceeded, "code of the contracts called exceeds %d bytes", t.limits.TreeCodeBytes)
+	}
+	m, ok := t.engine.Cached(hash)
+	if !ok {
+		var err error
+		if m, err = t.engine.prepare(t.ctx, code, t.call.Compiled); err != nil {
+			x.fail(err)
+		}
+	}
+	if err := t.engine.acquire(t.ctx, m); err != nil {
+		x.fail(err)
+	}
+	if t.modules == nil {
+		t.modules = make(map[[32]byte]*Module)
+	}
+	t.modules[hash] = m
+	t.codeLeft -= len(code)
+	return m
+}
+
+// close lets go of the modules.
+func (t *tree) close() error {
+	var errs []error
+	for _, m := range t.modules {
+		errs = append(errs, t.engine.release(t.ctx, m))
+	}
+	return errors.Join(errs...)
 }
 
 // mark is a place to roll back to. Debug messages, logs and draws of randomness are not undone.
@@ -126,6 +175,7 @@ func (t *tree) log(contract [32]byte, level uint8, text string) {
 		t.dropped++
 		return
 	}
+	text = text[:min(len(text), t.limits.LogBytes+utf8.UTFMax)] // the rest is not worth mending
 	text = cut(strings.ToValidUTF8(text, "\ufffd"), t.limits.LogBytes)
 	if t.logBytes+len(text)+logOverhead > t.limits.AllLogBytes {
 		t.dropped++

@@ -164,3 +164,31 @@ func (c *Client) Receipt(x *Worker, index uint64) (*wire.SaltedReceipt, error) {
 	}
 	return &r, nil
 }
+
+// Logs asks a worker for what a contract logged there, as its owner does.
+func (c *Client) Logs(x *Worker, contract wire.ContractID, since uint64) (wire.LogReply, wire.Outcome, error) {
+	request := wire.LogRequest{Contract: contract, Since: since}
+	reply, err := c.Query(x, wire.ContractID{}, scale.MustMarshal(&request))
+	if err != nil {
+		return wire.LogReply{}, wire.Outcome{}, err
+	}
+	var logs wire.LogReply
+	if reply.Outcome.Status == wire.StatusDone {
+		err = scale.Unmarshal(reply.Outcome.Output, &logs)
+	}
+	return logs, reply.Outcome, err
+}
+
+// OpenLog decrypts an entry of a contract's logs with the caller's identity key.
+func (c *Client) OpenLog(entry wire.LogEntry) (*wire.LogBatch, error) {
+	e, err := envelope.Parse(entry.Envelope)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := e.OpenLog(c.World.UID, c.key)
+	if err != nil {
+		return nil, err
+	}
+	batch := new(wire.LogBatch)
+	return batch, scale.Unmarshal(plain, batch)
+}

@@ -14,6 +14,9 @@
 // A query runs on an immutable view, without locks, and changes nothing. Its reply names the view by topic count and
 // root, and the newest verified header whose proven head equals that count.
 //
+// What contracts log is kept in memory, encrypted to each contract's owner from a key that is erased at once, and given to
+// the owner alone: of commands once they are durable, and never at the cost of anybody's state, receipt or root.
+//
 // ClusterKeys and everything below them live in memory only, and are erased when the worker leaves the cluster.
 //
 // # The cluster's state

@@ -22,6 +22,8 @@ type script struct {
 	code    *enclavetest.Code
 	clients []*enclavetest.Client
 	ids     []wire.ContractID
+	puppets []wire.ContractID // what they make among them
+	puppet  wire.CodeHash
 	posted  map[uint64]*enclavetest.Client
 	incs    map[uint64]bool // messages that add one to the first contract
 	replays []wire.Body
@@ -39,7 +41,7 @@ func (p *script) act() {
 	id := p.ids[p.choose(len(p.ids))]
 	inc := func() *wire.Invocation { return c.New(wire.ActionCommand, id, p.code.Input("inc")) }
 	note := func(at uint64) { p.posted[at] = c }
-	switch p.choose(14) {
+	switch p.choose(17) {
 	case 0, 1, 2:
 		inv := inc()
 		f := p.Cluster.Fixed
@@ -91,7 +93,49 @@ func (p *script) act() {
 		at := p.Push(c.Seal(c.Sign(inv, c.Target()), p.Public(old), old))
 		note(at)
 		p.incs[at] = id == p.ids[0]
+	default:
+		puppet := p.puppets[p.choose(len(p.puppets))]
+		inv := c.New(wire.ActionCommand, puppet, play(p.steps(puppet, 3)...))
+		inv.Value = uint128.From64(uint64(p.choose(20)))
+		note(c.Send(inv))
 	}
+}
+
+// steps are what one call of a puppet does: a few things in its own name, calls of others that do the like to a depth, and
+// now and then a failure, which undoes what was done from there up to the call that forgives it.
+func (p *script) steps(self wire.ContractID, depth int) (out []step) {
+	other := func() wire.ContractID { return p.puppets[p.choose(len(p.puppets))] }
+	for range p.choose(5) {
+		switch p.choose(12) {
+		case 0, 1:
+			out = append(out, set(byte(p.choose(3)), fmt.Sprint("value ", p.chosen)))
+		case 2:
+			out = append(out, event("event"), logged("log"))
+		case 3:
+			out = append(out, fill(uint32(1+p.choose(20)), uint32(p.choose(100))))
+		case 4:
+			out = append(out, pay(other(), uint64(p.choose(10))))
+		case 5:
+			out = append(out, upgrade(p.puppet))
+		case 6:
+			out = append(out, [...]step{revert(), trap(), end(other())}[p.choose(3)])
+		case 7:
+			if depth == 0 {
+				continue
+			}
+			salt, steps := byte(p.choose(3)), p.steps(self, 0)
+			out = append(out, birth(p.puppet, salt, uint64(p.choose(5)), steps...))
+			if len(p.puppets) < 20 {
+				p.puppets = append(p.puppets, childOf(p.World, self, p.puppet, salt, steps...))
+			}
+		default:
+			if depth > 0 {
+				to := other()
+				out = append(out, call(to, uint64(p.choose(5)), p.steps(to, depth-1)...))
+			}
+		}
+	}
+	return out
 }
 
 // Two workers that are given the same topic, in other batches and with other restarts, say the same of everything; and
@@ -121,6 +165,11 @@ func TestWorkersAgree(t *testing.T) {
 		hash := p.clients[0].Upload(code.Wasm, 5000)
 		id, _ := p.clients[0].Instantiate(hash, 9, code.Input("default"))
 		p.ids = append(p.ids, id)
+		p.puppet = p.clients[0].Upload(puppet(0), 5000)
+		for salt := range byte(2) {
+			id, _ := p.clients[0].Instantiate(p.puppet, salt, nil)
+			p.puppets = append(p.puppets, id)
+		}
 		reports := map[uint64][]byte{}
 		for range 8 {
 			for range 1 + p.choose(6) {

@@ -35,6 +35,7 @@ type contractFlags struct {
 func contractCommand() *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{Use: "contract", Short: "Deploy, call and query confidential contracts", Args: cobra.NoArgs}
+	cmd.AddCommand(logsCommand(o))
 	o.addTo(cmd)
 	cmd.AddCommand(deployCommand(o), callCommand(o), queryCommand(o), contractShowCommand(o), contractListCommand(o),
 		contractABICommand(o))
@@ -302,20 +303,26 @@ func (f *contractFlags) target(ctx context.Context, s *session, args []string) (
 // clusterOf finds a contract's cluster: what the chain says, or, for the chain learns of a contract some blocks after
 // its receipt, --cluster or the network's. It makes sure that the file is of the contract's code, if the chain knows it.
 func (s *session) clusterOf(ctx context.Context, id wire.ContractID, code wire.CodeHash) (wire.ClusterID, error) {
+	cluster, made, err := s.clusterHolding(ctx, id)
+	if err == nil && !made.IsZero() && made != code {
+		err = usage("the file is of other code (%s) than the contract (%s)", code, made)
+	}
+	return cluster, err
+}
+
+// clusterHolding finds a contract's cluster, and the code it was made of; no code where the chain does not know it.
+func (s *session) clusterHolding(ctx context.Context, id wire.ContractID) (wire.ClusterID, wire.CodeHash, error) {
 	r, err := s.client.Contract(ctx, id)
 	if errors.Is(err, client.ErrNotFound) {
-		return s.net.Cluster, s.needCluster()
+		return s.net.Cluster, wire.CodeHash{}, s.needCluster()
 	}
 	if err != nil {
-		return wire.ClusterID{}, err
-	}
-	if r.Record.CodeHash != code {
-		return wire.ClusterID{}, usage("the file is of other code (%s) than the contract (%s)", code, r.Record.CodeHash)
+		return wire.ClusterID{}, wire.CodeHash{}, err
 	}
 	if s.options.cluster != "" && r.Record.Cluster != s.net.Cluster {
-		return wire.ClusterID{}, usage("the contract is in another cluster: %s", r.Record.Cluster)
+		return wire.ClusterID{}, wire.CodeHash{}, usage("the contract is in another cluster: %s", r.Record.Cluster)
 	}
-	return r.Record.Cluster, nil
+	return r.Record.Cluster, r.Record.CodeHash, nil
 }
 
 func (s *session) needCluster() error {

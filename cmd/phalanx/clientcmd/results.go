@@ -96,7 +96,7 @@ func eventOf(c *abi.Contract, e wire.Event) eventView {
 func (e execution) text(w io.Writer) {
 	fmt.Fprintf(w, "status    %s\n", e.Status)
 	if e.Fault != "" {
-		fmt.Fprintf(w, "fault     %s\n", e.Fault)
+		fmt.Fprintf(w, "fault     %s\n", oneLine(e.Fault))
 	}
 	if string(e.Output) != "null" {
 		fmt.Fprintf(w, "output    %s\n", printable(e.Output))
@@ -213,16 +213,6 @@ func (r queryResult) text(w io.Writer) {
 	}
 	fmt.Fprintf(w, "height    %d, block %s of %s\nroot      %s over %d messages\nworker    %s\n",
 		r.Height, r.BlockHash, r.BlockTime, r.StateRoot, r.Count, r.Worker)
-}
-
-// printable keeps a contract from writing to the user's terminal what is no text.
-func printable(b []byte) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(string(b), "\uFFFD"))
 }
 
 func randomSalt() (salt [32]byte, err error) {

@@ -1,6 +1,7 @@
 package clientcmd
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,18 +72,28 @@ func (o *options) run(do action) func(*cobra.Command, []string) error {
 		if shown != nil {
 			err = errors.Join(err, s.show(shown))
 		}
-		return advise(err)
+		if err = advise(err); err != nil {
+			err = printableError{err}
+		}
+		return err
 	}
 }
 
+// show writes a result, in which there may be text that contracts and others wrote.
 func (s *session) show(r result) error {
+	var out bytes.Buffer
 	if s.output == "text" {
-		r.text(s.out)
-		return nil
+		r.text(&out)
+		_, err := io.WriteString(s.out, printable(out.Bytes()))
+		return err
 	}
-	encoder := json.NewEncoder(s.out)
+	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(r)
+	if err := encoder.Encode(r); err != nil {
+		return err
+	}
+	_, err := s.out.Write(escaped(out.Bytes()))
+	return err
 }
 
 // dial verifies the network.
