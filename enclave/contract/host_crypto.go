@@ -72,9 +72,16 @@ func (x *execution) ecdsaRecover(a []uint64) uint64 {
 	return codeSuccess
 }
 
+// tagCompact stands before the x of a point whose y is the even one; pallet-contracts takes it beside the tags of SEC 1.
+const tagCompact = 5
+
 // ecdsaToEthAddress gives the Ethereum address of a compressed public key.
 func (x *execution) ecdsaToEthAddress(a []uint64) uint64 {
-	key, err := secp256k1.ParsePubKey(x.view(uint32(a[0]), 33))
+	compressed := [33]byte(x.view(uint32(a[0]), 33))
+	if compressed[0] == tagCompact {
+		compressed[0] = secp256k1.PubKeyFormatCompressedEven
+	}
+	key, err := secp256k1.ParsePubKey(compressed[:])
 	if err != nil {
 		return codeEcdsaRecoveryFailed
 	}

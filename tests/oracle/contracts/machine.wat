@@ -1,0 +1,38 @@
+;; Traps of the machine itself, chosen by the first byte of the input: 0 unreachable, 1 division by zero, 2 division
+;; overflow, 3 remainder by zero, 4 load beyond the memory, 5 store beyond the memory, 6 call of an empty table entry, 7 call
+;; beyond the table, 8 call of a function of another type. 9 grows the memory to its limit of 4 pages and beyond and returns the
+;; four results.
+(module
+  (import "env" "memory" (memory 1 4))
+  (import "seal0" "input" (func $input (param i32 i32)))
+  (import "seal0" "seal_return" (func $return (param i32 i32 i32)))
+  (type $none (func))
+  (table 3 funcref)
+  (elem (i32.const 1) $typed)
+  (func $typed (param i32))
+  (func $deploy)
+  (func $grow
+    (i32.store (i32.const 0x20) (memory.grow (i32.const 0)))
+    (i32.store (i32.const 0x24) (memory.grow (i32.const 2)))
+    (i32.store (i32.const 0x28) (memory.grow (i32.const 1)))
+    (i32.store (i32.const 0x2c) (memory.grow (i32.const 1)))
+    (call $return (i32.const 0) (i32.const 0x20) (i32.const 16)))
+  (func $call (local $which i32)
+    (i32.store (i32.const 0) (i32.const 0x1000))
+    (call $input (i32.const 0x100) (i32.const 0))
+    (local.set $which (i32.load8_u (i32.const 0x100)))
+    (if (i32.eq (local.get $which) (i32.const 0)) (then (unreachable)))
+    (if (i32.eq (local.get $which) (i32.const 1))
+      (then (drop (i32.div_u (local.get $which) (i32.const 0)))))
+    (if (i32.eq (local.get $which) (i32.const 2))
+      (then (drop (i64.div_s (i64.const 0x8000000000000000) (i64.const -1)))))
+    (if (i32.eq (local.get $which) (i32.const 3))
+      (then (drop (i32.rem_s (local.get $which) (i32.const 0)))))
+    (if (i32.eq (local.get $which) (i32.const 4)) (then (drop (i32.load (i32.const 0xfffd)))))
+    (if (i32.eq (local.get $which) (i32.const 5)) (then (i64.store (i32.const 0xffffffff) (i64.const 1))))
+    (if (i32.eq (local.get $which) (i32.const 6)) (then (call_indirect (type $none) (i32.const 0))))
+    (if (i32.eq (local.get $which) (i32.const 7)) (then (call_indirect (type $none) (i32.const 3))))
+    (if (i32.eq (local.get $which) (i32.const 8)) (then (call_indirect (type $none) (i32.const 1))))
+    (if (i32.eq (local.get $which) (i32.const 9)) (then (call $grow))))
+  (export "call" (func $call))
+  (export "deploy" (func $deploy)))
