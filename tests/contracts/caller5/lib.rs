@@ -1,6 +1,6 @@
-//! Calls and instantiates other contracts in every way that ink! 5 has. Messages that call give a `Result` whose error
-//! is the text of what went wrong, so that they go on where the other contract failed; those that are to take the whole
-//! call with them say so. Their state is laid out as `callee5`'s, whose code they run on it.
+//! Calls and instantiates other contracts in every way that ink! 5 has. Most messages give what came of it as a
+//! `Result`, whose outermost error is the engine's in words; ink! reverts the message itself with such an error, while
+//! what fails further inside leaves it done. The state is laid out as `callee5`'s, whose code can run on it.
 #![cfg_attr(not(feature = "std"), no_std, no_main)]
 
 #[ink::contract]
@@ -25,7 +25,8 @@ pub mod caller5 {
         pings: Lazy<u32, ManualKey<1>>,
     }
 
-    /// What a call gave: the callee's own result inside, then what ink! makes of it, then what the engine says.
+    /// What a call gave: the callee's own result inside, then what ink! makes of it, then what the engine says, with
+    /// which the message reverts.
     type Called<T> = Result<Result<T, LangError>, String>;
 
     impl Caller5 {
@@ -327,7 +328,8 @@ pub mod caller5 {
             (result, before.saturating_sub(self.env().gas_left()))
         }
 
-        /// Has `callee` terminated in favour of `beneficiary`, then asks it for its number.
+        /// Has `callee` terminated in favour of `beneficiary`, then asks it for its number: the first ends without an
+        /// answer, which does not decode, and the second finds no contract.
         #[ink(message)]
         pub fn terminate(&mut self, callee: AccountId, beneficiary: AccountId) -> (Called<()>, Called<i32>) {
             let ended = build_call::<DefaultEnvironment>()

@@ -30,7 +30,8 @@ pub mod pink4 {
         recorded_http: Option<HttpAnswers>,
     }
 
-    /// What the extension gives to a command besides network.
+    /// What the extension gives to a command besides network. A system contract, which not every cluster has, is asked
+    /// for by a message of its own.
     #[derive(Debug, Clone, scale::Encode, scale::Decode)]
     #[cfg_attr(feature = "std", derive(scale_info::TypeInfo, ink::storage::traits::StorageLayout))]
     pub struct Answers {
@@ -39,7 +40,6 @@ pub mod pink4 {
         millis: u64,
         worker: EcdhPublicKey,
         cached: Option<Vec<u8>>,
-        system: AccountId,
         derived_public_key: Vec<u8>,
         runtime_version: (u32, u32),
         chain_head: (u64, [u8; 32]),
@@ -344,7 +344,6 @@ pub mod pink4 {
                 millis: pink::ext().untrusted_millis_since_unix_epoch(),
                 worker: pink::ext().worker_pubkey(),
                 cached: pink::ext().cache_get(b"record"),
-                system: pink::ext().system_contract_id(),
                 derived_public_key: signing::get_public_key(&key, SigType::Sr25519),
                 runtime_version: pink::ext().runtime_version(),
                 chain_head: pink::ext().current_event_chain_head(),
