@@ -5,7 +5,7 @@
 
 #[ink::contract]
 pub mod caller5 {
-    use callee5::{Callee5Ref, Error};
+    use callee5_ref::{Callee5Ref, Error};
     use ink::{
         env::{
             call::{build_call, build_create, ExecutionInput, FromAccountId, Selector},
