@@ -49,8 +49,9 @@ bench: build ## a table of ratios, and bench.json
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	./scripts/fuzz.sh $(or $(FUZZTIME),10s)
 
-contracts: ## the example contracts (needs Rust; see examples/build.sh)
+contracts: ## the example contracts and those of the tests (needs Rust; see examples/build.sh)
 	./examples/build.sh
+	./tests/contracts/build.sh
 	./tests/contracts/script/build.sh
 
 clean:

@@ -2,8 +2,10 @@
 # Rebuilds the example contracts: tests each, compiles it to wasm and writes NAME/NAME.contract (wasm and metadata in
 # cargo-contract's layout), which is committed beside its source.
 #
-#   examples/build.sh [NAME...]          all contracts without a name
-#   examples/build.sh --check [NAME...]  writes nothing; fails where a committed bundle differs from what is built
+#   examples/build.sh [--in DIR] [--check] [NAME...]
+#
+# Without a name it builds all contracts of DIR, which is examples unless said otherwise. With --check it writes nothing
+# and fails where a committed bundle differs from what is built.
 #
 # Needs these packages of Debian 12 with its security archive, and the crates that Cargo.lock names:
 #
@@ -15,13 +17,13 @@
 # not on the machine or its paths; with others the contract works as well but has another code hash.
 set -euo pipefail
 cd "$(dirname "$0")"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 
 readonly PACKAGES="rustc-web cargo-web rust-web-src lld-22 binaryen"
 readonly TARGET=wasm32-unknown-unknown
 readonly STACK_BYTES=65536 MEMORY_BYTES=1048576 # 16 pages, pallet-contracts' limit
 readonly MAX_WASM_BYTES=$((128 * 1024))
 
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 export RUSTC=/usr/bin/rustc
 readonly CARGO=/usr/bin/cargo
 LINKER="${WASM_LD:-$(command -v wasm-ld-22 || command -v wasm-ld || true)}"
@@ -84,6 +86,13 @@ verify() { # verify WASM: what a contract engine would refuse is refused here
 	echo "$1: $size bytes"
 }
 
+ink_version() { # ink_version NAME: of the ink! that the contract is locked to
+	local version
+	version=$(grep -A1 '^name = "ink_env"$' "$1/Cargo.lock" | sed -n 's/^version = "\(.*\)"$/\1/p')
+	[[ -n $version ]] || fail "$1/Cargo.lock names no ink_env"
+	echo "$version"
+}
+
 build() { # build NAME
 	local name=$1 wasm="$CARGO_TARGET_DIR/contracts/$1.wasm" bundle="$CARGO_TARGET_DIR/contracts/$1.contract"
 	[[ -f $name/Cargo.toml ]] || fail "no contract $name here"
@@ -93,7 +102,7 @@ build() { # build NAME
 	shrink "$CARGO_TARGET_DIR/$TARGET/release/$name.wasm" "$wasm"
 	verify "$wasm"
 	"$CARGO" run --manifest-path "$name/Cargo.toml" --locked --quiet --example bundle -- \
-		"$wasm" "$("$RUSTC" --version | cut -d' ' -f2)" >"$bundle"
+		"$wasm" "$("$RUSTC" --version | cut -d' ' -f2)" "$(ink_version "$name")" >"$bundle"
 	if [[ $check == yes ]]; then
 		cmp "$bundle" "$name/$name.contract" || fail "$name/$name.contract is not what its source builds to"
 		return
@@ -102,12 +111,19 @@ build() { # build NAME
 }
 
 check=no
-if [[ ${1:-} == --check ]]; then
-	check=yes
+while [[ ${1:-} == --* ]]; do
+	case $1 in
+	--check) check=yes ;;
+	--in) cd "$2" && shift ;;
+	*) fail "unknown option $1" ;;
+	esac
 	shift
-fi
+done
 check_tools
-(($# > 0)) || set -- counter auction
+if (($# == 0)); then
+	manifests=(*/Cargo.toml)
+	set -- "${manifests[@]%/Cargo.toml}"
+fi
 for contract in "$@"; do
 	build "$contract"
 done

@@ -1,13 +1,14 @@
 // Included by each contract's examples/bundle.rs: it prints the contract's bundle (the `.contract` file) as JSON, in
 // the layout of cargo-contract, from the contract's own metadata and the wasm file that the first argument names.
 //
-//     bundle FILE.wasm RUSTC_VERSION > FILE.contract
+//     bundle FILE.wasm RUSTC_VERSION INK_VERSION > FILE.contract
 //
-// The package's name, version and so on are Cargo's, at compile time.
+// The package's name, version and so on are Cargo's, at compile time. The includer brings the type that its version of
+// ink! makes metadata in, as `Metadata`.
 
 extern "Rust" {
     // The ink! macro defines it, once in each contract that is built with `std`.
-    fn __ink_generate_metadata() -> ink::metadata::InkProject;
+    fn __ink_generate_metadata() -> Metadata;
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -29,9 +30,10 @@ fn code_hash(wasm: &[u8]) -> String {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
-    let usage = "usage: bundle FILE.wasm RUSTC_VERSION";
+    let usage = "usage: bundle FILE.wasm RUSTC_VERSION INK_VERSION";
     let wasm = std::fs::read(args.next().ok_or(usage)?)?;
     let rustc = args.next().ok_or(usage)?;
+    let ink = args.next().ok_or(usage)?;
 
     // SAFETY: the symbol is the safe function that the ink! macro generates in the contract linked above.
     let project = unsafe { __ink_generate_metadata() };
@@ -42,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut bundle = serde_json::json!({
         "source": {
             "hash": code_hash(&wasm),
-            "language": "ink! 5.1.1",
+            "language": format!("ink! {ink}"),
             "compiler": format!("rustc {rustc}"),
             "wasm": hex(&wasm),
             "build_info": {
