@@ -37,7 +37,7 @@ func contractCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "contract", Short: "Deploy, call and query confidential contracts", Args: cobra.NoArgs}
 	o.addTo(cmd)
 	cmd.AddCommand(deployCommand(o), callCommand(o), queryCommand(o), contractShowCommand(o), contractListCommand(o),
-		contractABICommand(o))
+		contractABICommand(o), contractLintCommand(o))
 	return cmd
 }
 
