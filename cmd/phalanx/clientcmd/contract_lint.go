@@ -84,9 +84,7 @@ func (f *lintFlags) lint(ctx context.Context, s *session, args []string) (result
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
-	limits := contract.DefaultLimits()
-	limits.CachedModules = 1
-	engine, err := contract.NewEngine(ctx, limits)
+	engine, err := contract.NewEngine(ctx, contract.DefaultLimits())
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +93,7 @@ func (f *lintFlags) lint(ctx context.Context, s *session, args []string) (result
 		return nil, err
 	}
 	if n := len(view.Findings); n > 0 {
-		return view, fmt.Errorf("%w: %d differences", errLeak, n)
+		return view, fmt.Errorf("%w: differences: %d", errLeak, n)
 	}
 	return view, nil
 }
@@ -280,7 +278,7 @@ func (v *lintView) fill(p *lintPlan, r *leak.Report) error {
 const noProof = "That is no proof: other values, callers and states may differ, and memory accesses inside the contract are not compared."
 
 func (v *lintView) text(w io.Writer) {
-	fmt.Fprintf(w, "contract  %s\nmessage   %s [%s]\nsecrets   %s\npairs     %d: %d of the same lengths, %d of others; seed %d\n", dash(v.Contract), v.signature,
+	fmt.Fprintf(w, "contract  %s\nmessage   %s [%s]\nsecrets   %s\npairs     %d: %d of the same lengths, %d of others; seed %d\n", dash(printable([]byte(v.Contract))), v.signature,
 		map[bool]string{true: "query", false: "call"}[v.Query], strings.Join(v.Secrets, ", "), v.Pairs, v.Same, v.Other, v.Seed)
 	for _, note := range []struct {
 		pairs int
@@ -300,7 +298,18 @@ func (v *lintView) text(w io.Writer) {
 		if i == 0 || v.Findings[i-1].SameLength != f.SameLength {
 			fmt.Fprintf(w, "\n%s\n", map[bool]string{true: "inputs of the same lengths", false: "inputs of other lengths"}[f.SameLength])
 		}
+		if i == 0 || v.Findings[i-1].Pair != f.Pair {
+			f.example(w)
+		}
 		f.text(w, map[bool]int{true: v.Same, false: v.Other}[f.SameLength])
+	}
+}
+
+// example writes the secrets of the pair that shows a difference.
+func (f *findingView) example(w io.Writer) {
+	fmt.Fprintf(w, "  pair %d, %s\n", f.Pair, f.How)
+	for _, s := range f.Secrets {
+		fmt.Fprintf(w, "    %s: %s | %s\n", s.Name, shortened(s.A), shortened(s.B))
 	}
 }
 
@@ -310,15 +319,12 @@ var observers = map[leak.Observer]string{
 }
 
 func (f *findingView) text(w io.Writer, of int) {
-	fmt.Fprintf(w, "  %s, seen by %s, in %d of %d pairs\n      %s | %s", f.Aspect, observers[f.SeenBy], f.Pairs, of, f.A, f.B)
+	place := ""
 	if f.Function != "" {
-		fmt.Fprintf(w, "  (host call %d, %s)", f.HostCall, f.Function)
+		place = fmt.Sprintf(" at host call %d, %s", f.HostCall, f.Function)
 	}
-	fmt.Fprintln(w)
-	for _, s := range f.Secrets {
-		fmt.Fprintf(w, "      %s: %s | %s\n", s.Name, shortened(s.A), shortened(s.B))
-	}
-	fmt.Fprintf(w, "      → %s\n", f.Advice)
+	fmt.Fprintf(w, "    %s, seen by %s, in %d of %d pairs\n        %s | %s%s\n        → %s\n",
+		f.Aspect, observers[f.SeenBy], f.Pairs, of, f.A, f.B, place, f.Advice)
 }
 
 // maxShownSecret is how much of a secret's value people are shown.

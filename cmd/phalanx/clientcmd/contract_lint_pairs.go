@@ -70,8 +70,8 @@ func parseCall(text string, find func(string) (*abi.Message, error)) (*lintCall,
 		c.args = append(c.args, drawn)
 	}
 	if len(c.args) != len(c.message.Args) {
-		return nil, usage("%s takes %d arguments, got %d: %s (%s stands for one that is drawn)",
-			c.message.Label, len(c.message.Args), len(c.args), c.message.Signature(), drawn)
+		return nil, usage("%s is given %d arguments, not %d; %s stands for one that is drawn",
+			c.message.Signature(), len(c.args), len(c.message.Args), drawn)
 	}
 	return c, nil
 }
@@ -100,6 +100,9 @@ func splitWords(text string) (words []string, err error) {
 		case r == ' ' && depth == 0:
 			end()
 			continue
+		}
+		if depth < 0 {
+			break
 		}
 		word.WriteRune(r)
 	}

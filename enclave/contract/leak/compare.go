@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"github.com/phalanx-network/phalanx/enclave/contract"
 )
@@ -71,6 +72,11 @@ func Compare(a, b *Observation) []Difference {
 			out = append(out, Difference{Aspect: aspect, SeenBy: by, A: x, B: y})
 		}
 	}
+	sizes := func(aspect Aspect, by Observer, x, y []string) {
+		if !slices.Equal(x, y) {
+			out = append(out, Difference{Aspect: aspect, SeenBy: by, A: listing(x), B: listing(y)})
+		}
+	}
 	teller := Host // who sees how the call ends: a failed command writes nothing
 	if a.query {
 		teller = Caller
@@ -82,10 +88,10 @@ func Compare(a, b *Observation) []Difference {
 	add(Status, teller, a.Status.String(), b.Status.String())
 	add(Gas, Host, fmt.Sprint(a.gas), fmt.Sprint(b.gas))
 	out = append(out, sequences(a, b)...)
-	add(Logs, Host, listing(a.logs, "log", 1), listing(b.logs, "log", 1))
+	sizes(Logs, Host, a.logs, b.logs)
 	add(ReplyClass, Host, size(a.reply), size(b.reply))
 	add(OutputLength, Caller, fmt.Sprintf("%d bytes", len(a.Output)), fmt.Sprintf("%d bytes", len(b.Output)))
-	add(Events, Caller, listing(a.events, "event", 2), listing(b.events, "event", 2))
+	sizes(Events, Caller, a.events, b.events)
 	return out
 }
 
@@ -102,17 +108,16 @@ func class(gas uint64) string { return fmt.Sprintf("2^%d", bits.Len64(max(gas, 1
 // maxListed is how many sizes are shown.
 const maxListed = 4
 
-// listing shows sizes, of which each item has n: all of them as long as they are few.
-func listing(sizes []int, item string, n int) string {
-	shown, more := sizes[:min(len(sizes), maxListed*n)], ""
+// listing shows how many there are, and their sizes as far as they are few.
+func listing(sizes []string) string {
+	if len(sizes) == 0 {
+		return "none"
+	}
+	shown, more := sizes[:min(len(sizes), maxListed)], ""
 	if len(shown) < len(sizes) {
-		more = " …"
+		more = ", …"
 	}
-	total := 0
-	for _, s := range sizes {
-		total += s
-	}
-	return fmt.Sprintf("%d %ss, %d in all, sizes %v%s", len(sizes)/n, item, total, shown, more)
+	return fmt.Sprintf("%d (%s%s)", len(sizes), strings.Join(shown, ", "), more)
 }
 
 // sequences compares what the two did in order.

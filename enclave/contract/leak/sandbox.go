@@ -140,19 +140,19 @@ type Observation struct {
 	reply  int // padded bytes of the receipt or reply; 0 where it does not fit one
 	gas    uint64
 	steps  []step
-	cut    bool  // there were more steps
-	events []int // the number of topics and the bytes of data of each
-	logs   []int // the bytes of each
+	cut    bool     // there were more steps
+	events []string // each in words: topics and bytes
+	logs   []string // each in words: bytes
 }
 
 func (o *Observation) fill(c Call, out contract.Outcome, r *recorder) {
 	o.Status, o.Reason, o.Output, o.query, o.gas = out.Status, out.Reason, out.Output, c.Query, out.GasUsed
 	o.steps, o.cut = r.steps, r.cut
 	for _, e := range out.Events {
-		o.events = append(o.events, len(e.Topics), len(e.Data))
+		o.events = append(o.events, fmt.Sprintf("%d topics and %d bytes", len(e.Topics), len(e.Data)))
 	}
 	for _, l := range out.Logs {
-		o.logs = append(o.logs, len(l.Text))
+		o.logs = append(o.logs, fmt.Sprintf("%d bytes", len(l.Text)))
 	}
 	o.call = padded(&wire.Invocation{
 		From: wire.Sr25519Identity(signer), ReplyTo: replyTo, Payload: wire.Payload{Input: c.Input},
