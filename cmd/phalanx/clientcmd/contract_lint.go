@@ -318,13 +318,19 @@ var observers = map[leak.Observer]string{
 	leak.Everybody: "everybody", leak.Host: "the worker's host", leak.Caller: "the caller alone",
 }
 
+// maxSideBySide is how many bytes two values have that are shown in one line.
+const maxSideBySide = 80
+
 func (f *findingView) text(w io.Writer, of int) {
-	place := ""
+	place, between := "", " | "
 	if f.Function != "" {
-		place = fmt.Sprintf(" at host call %d, %s", f.HostCall, f.Function)
+		place = fmt.Sprintf(", host call %d: %s", f.HostCall, f.Function)
 	}
-	fmt.Fprintf(w, "    %s, seen by %s, in %d of %d pairs\n        %s | %s%s\n        → %s\n",
-		f.Aspect, observers[f.SeenBy], f.Pairs, of, f.A, f.B, place, f.Advice)
+	if len(f.A)+len(f.B) > maxSideBySide {
+		between = "\n      | "
+	}
+	fmt.Fprintf(w, "    %s, seen by %s, in %d of %d pairs%s\n        %s%s%s\n        → %s\n",
+		f.Aspect, observers[f.SeenBy], f.Pairs, of, place, f.A, between, f.B, f.Advice)
 }
 
 // maxShownSecret is how much of a secret's value people are shown.

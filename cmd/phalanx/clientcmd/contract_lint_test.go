@@ -2,6 +2,7 @@ package clientcmd
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -187,5 +188,27 @@ func TestSources(t *testing.T) {
 	}
 	if !seen[fmt.Sprintf("%d:3", magnitude)] || !seen[fmt.Sprintf("%d:20", magnitude)] {
 		t.Error("magnitudes are of one size")
+	}
+}
+
+// TestGuideShowsLint: the guide's example is what the command writes.
+func TestGuideShowsLint(t *testing.T) {
+	guide, err := os.ReadFile("../../../docs/guide/contracts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("testdata/script/lint.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, golden, found := strings.Cut(string(script), "-- caller.golden --\n")
+	golden, _, ended := strings.Cut(golden, "-- ")
+	if !found || !ended {
+		t.Fatal("the script has no caller.golden")
+	}
+	for _, line := range strings.Split(strings.TrimSpace(golden), "\n") {
+		if line != "" && !strings.Contains(string(guide), "\n    "+line+"\n") {
+			t.Errorf("the guide does not have the line %s", line)
+		}
 	}
 }

@@ -30,18 +30,11 @@ func (s *step) at(o *step) bool {
 	return s.contract == o.contract && s.what == o.what && bytes.Equal(s.key, o.key)
 }
 
-// maxKeyShown is how many bytes of a key are shown.
-const maxKeyShown = 48
-
-// words describes a step by numbers and hex alone.
+// words describes a step by numbers and hex alone. Keys are bounded by the engine's limits.
 func (s *step) words() string {
 	text := s.what
-	if s.access && len(s.key) > 0 {
-		shown := s.key[:min(len(s.key), maxKeyShown)]
-		text += " 0x" + hex.EncodeToString(shown)
-		if len(shown) < len(s.key) {
-			text += fmt.Sprintf("… (%d bytes)", len(s.key))
-		}
+	if s.access {
+		text += " 0x" + hex.EncodeToString(s.key)
 	}
 	if s.contract != self {
 		text += fmt.Sprintf(" of contract 0x%x…", s.contract[:8])
