@@ -107,15 +107,24 @@ func (f *lintFlags) plan(c *abi.Contract) (*lintPlan, error) {
 		return nil, usage("--pairs %d: from 1 to %d", f.pairs, maxPairs)
 	}
 	p := &lintPlan{contract: c, seed: f.seed}
-	observed, err := parseCall(f.message, c.Message)
-	if errors.Is(err, abi.ErrUnknown) {
-		if made, failed := parseCall(f.message, c.Constructor); failed == nil {
-			p.calls = []*lintCall{made}
-			return p, p.markAll(f.secrets)
+	constructor := false
+	observed, err := parseCall(f.message, func(label string) (*abi.Message, error) {
+		m, err := c.Message(label)
+		if err == nil || label == "" {
+			return m, err
 		}
-	}
+		if made, failed := c.Constructor(label); failed == nil {
+			constructor = true
+			return made, nil
+		}
+		return nil, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("--message: %w", err)
+	}
+	if constructor {
+		p.calls = []*lintCall{observed}
+		return p, p.markAll(f.secrets)
 	}
 	observed.query = f.query || !observed.message.Mutates
 	made, err := parseCall(f.constructor, c.Constructor)
@@ -170,16 +179,13 @@ func (f *lintFlags) compare(ctx context.Context, s *session, engine *contract.En
 		if err != nil {
 			return nil, err
 		}
-		a, err := sandbox.Observe(ctx, pair.a)
+		a, b, err := observe(ctx, sandbox, pair)
 		if err == nil {
-			var b *leak.Observation
-			if b, err = sandbox.Observe(ctx, pair.b); err == nil {
-				report.Add(i, a, b)
-				if a.Failed() {
-					failed = p.failure(len(p.calls)-1, a.Why(), a.Output)
-				}
-				continue
+			report.Add(i, a, b)
+			if a.Failed() {
+				failed = p.failure(len(p.calls)-1, a.Why(), a.Output)
 			}
+			continue
 		}
 		var setup *leak.SetupError
 		if !errors.As(err, &setup) {
@@ -192,6 +198,15 @@ func (f *lintFlags) compare(ctx context.Context, s *session, engine *contract.En
 		return nil, failed
 	}
 	return view, view.fill(p, &report)
+}
+
+// observe runs both sides of a pair.
+func observe(ctx context.Context, sandbox *leak.Sandbox, pair drawnPair) (a, b *leak.Observation, err error) {
+	if a, err = sandbox.Observe(ctx, pair.a); err != nil {
+		return nil, nil, err
+	}
+	b, err = sandbox.Observe(ctx, pair.b)
+	return a, b, err
 }
 
 // failure says that a call fails in every pair.
@@ -278,7 +293,7 @@ func (v *lintView) fill(p *lintPlan, r *leak.Report) error {
 const noProof = "That is no proof: other values, callers and states may differ, and memory accesses inside the contract are not compared."
 
 func (v *lintView) text(w io.Writer) {
-	fmt.Fprintf(w, "contract  %s\nmessage   %s [%s]\nsecrets   %s\npairs     %d: %d of the same lengths, %d of others; seed %d\n", dash(printable([]byte(v.Contract))), v.signature,
+	fmt.Fprintf(w, "contract  %s\nmessage   %s [%s]\nsecrets   %s\npairs     %d: %d of the same lengths, %d of others; seed %d\n", dash(v.Contract), v.signature,
 		map[bool]string{true: "query", false: "call"}[v.Query], strings.Join(v.Secrets, ", "), v.Pairs, v.Same, v.Other, v.Seed)
 	for _, note := range []struct {
 		pairs int

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -287,4 +288,20 @@ func TestReport(t *testing.T) {
 	if r.SameLength != 3 || r.OtherLength != 1 || r.Failed != 2 || r.Cut {
 		t.Errorf("%+v", r)
 	}
+}
+
+// TestSandboxIsShared observes from many goroutines at once.
+func TestSandboxIsShared(t *testing.T) {
+	s := sandbox(t, leaky(constant))
+	want := observe(t, s, Call{Input: []byte("aaaakkkk")})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			got, err := s.Observe(context.Background(), []Call{{}, {Input: []byte("aaaakkkk")}})
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("observed %+v, %v", got, err)
+			}
+		})
+	}
+	all.Wait()
 }
