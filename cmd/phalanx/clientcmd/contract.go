@@ -38,7 +38,7 @@ func contractCommand() *cobra.Command {
 	cmd.AddCommand(logsCommand(o))
 	o.addTo(cmd)
 	cmd.AddCommand(deployCommand(o), callCommand(o), queryCommand(o), contractShowCommand(o), contractListCommand(o),
-		contractABICommand(o))
+		contractABICommand(o), contractLintCommand(o))
 	return cmd
 }
 

@@ -44,7 +44,7 @@ func ExitCode(err error) int {
 		return exitRefused
 	}
 	for _, refusal := range []error{
-		errContract, client.ErrWorker, client.ErrNoReceipt, client.ErrReply, client.ErrReceipt, client.ErrTooOld,
+		errContract, errLeak, client.ErrWorker, client.ErrNoReceipt, client.ErrReply, client.ErrReceipt, client.ErrTooOld,
 		client.ErrUnconfirmed, client.ErrClock, client.ErrNodeLied, client.ErrNotFound, client.ErrNoClusterKey,
 	} {
 		if errors.Is(err, refusal) {
