@@ -35,12 +35,12 @@ type Limits struct {
 	IdleBytes     int // memory of idle instances kept for the next calls of the same code
 }
 
-// DefaultLimits gives the limits of execution version 1. Keys, values, topics and event data are bounded as in
-// pallet-contracts.
+// DefaultLimits gives the limits of execution version 1. Keys, topics and event data are bounded as in
+// pallet-contracts, values as in Phala's runtime, which many contracts with large values are made for.
 func DefaultLimits() Limits {
 	return Limits{
-		Module: instrument.DefaultLimits(), InputBytes: 256 << 10, OutputBytes: 64 << 10,
-		KeyBytes: 128, ValueBytes: 16 << 10,
+		Module: instrument.DefaultLimits(), InputBytes: 256 << 10, OutputBytes: 256 << 10,
+		KeyBytes: 128, ValueBytes: 1 << 20,
 		Events: 256, Topics: 4, EventBytes: 16 << 10, AllEventBytes: 128 << 10, DebugBytes: 64 << 10,
 		Logs: 256, LogBytes: 4 << 10, AllLogBytes: 16 << 10, SubjectBytes: 32, TransientBytes: 1 << 20, CallDepth: 16,
 		TreeBytes: 32 << 20, TreeCodeBytes: 4 << 20,

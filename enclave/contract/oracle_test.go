@@ -151,6 +151,7 @@ func readOracle(t *testing.T) oracleFile {
 func TestOracle(t *testing.T) {
 	file := readOracle(t)
 	limits := DefaultLimits()
+	limits.ValueBytes = 16 << 10 // as the pallet's; ours are those of Phala's pink runtime
 	limits.CallDepth = file.Depth
 	limits.FeePerGas = file.FeePerGas
 	limits.MinimumBalance = uint128.From64(file.MinimumBalance)

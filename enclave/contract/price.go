@@ -45,7 +45,7 @@ var (
 	priceKeccak256  = price{1_600, 12}
 	priceBlake2     = price{1_000, 5}
 	priceRandom     = price{1_500, 5}
-	priceEcdsa      = price{500_000, 0}
+	priceEcdsa      = price{750_000, 0}
 	priceEthAddress = price{60_000, 0}
 	priceSr25519    = price{250_000, 8}
 )
