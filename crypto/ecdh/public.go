@@ -29,7 +29,7 @@ type PublicKey struct {
 
 // ParsePublicKey checks 32 bytes and returns the key. The identity and non-canonical encodings are errors.
 func ParsePublicKey(b []byte) (PublicKey, error) {
-	p, err := point.Parse(b)
+	p, err := point.ParsePublic(b)
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("ecdh: public key: %w", err)
 	}
@@ -67,7 +67,7 @@ func (k *PublicKey) UnmarshalText(text []byte) error {
 }
 
 // Scale visits the 32 bytes. Decoding checks the key as [ParsePublicKey] does; encoding the zero value fails.
-func (k *PublicKey) Scale(c *scale.Codec) { point.Scale(c, &k.b) }
+func (k *PublicKey) Scale(c *scale.Codec) { point.ScalePublic(c, &k.b) }
 
 // Less orders keys by their 32 bytes, the first byte weighing most: the order of protocol section 2, which gives the
 // direction of a CommKey.

@@ -28,7 +28,7 @@ type PublicKey struct {
 
 // ParsePublicKey checks 32 bytes and returns the key. The identity and non-canonical encodings are errors.
 func ParsePublicKey(b []byte) (PublicKey, error) {
-	p, err := point.Parse(b)
+	p, err := point.ParsePublic(b)
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("sr25519: public key: %w", err)
 	}
@@ -66,4 +66,4 @@ func (k *PublicKey) UnmarshalText(text []byte) error {
 }
 
 // Scale visits the 32 bytes. Decoding checks the key as [ParsePublicKey] does; encoding the zero value fails.
-func (k *PublicKey) Scale(c *scale.Codec) { point.Scale(c, &k.b) }
+func (k *PublicKey) Scale(c *scale.Codec) { point.ScalePublic(c, &k.b) }

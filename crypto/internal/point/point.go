@@ -83,7 +83,9 @@ func ParseText(text []byte) (out [Size]byte, err error) {
 
 // Scale visits the 32 bytes of a point. Decoding checks them as [Parse] does and leaves *p alone on failure; encoding
 // the zero value, which no parser produces, fails.
-func Scale(c *scale.Codec, p *[Size]byte) {
+func Scale(c *scale.Codec, p *[Size]byte) { visit(c, p, Parse) }
+
+func visit(c *scale.Codec, p *[Size]byte, parse func([]byte) ([Size]byte, error)) {
 	if !c.Decoding() {
 		if *p == [Size]byte{} {
 			c.Fail(ErrIdentity)
@@ -97,7 +99,7 @@ func Scale(c *scale.Codec, p *[Size]byte) {
 	if c.Err() != nil {
 		return
 	}
-	checked, err := Parse(b[:])
+	checked, err := parse(b[:])
 	if err != nil {
 		c.Fail(err)
 		return
