@@ -51,6 +51,7 @@ type Role struct {
 	cfg     Config
 	queries chan struct{} // a slot for each query or receipt that may be worked on at a time
 	waiters chan struct{} // a slot for each that may wait for the worker to catch up
+	away    away          // the queries that wait for servers
 
 	mu       sync.RWMutex
 	clusters map[wire.ClusterID]*cluster
