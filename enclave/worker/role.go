@@ -30,6 +30,7 @@ type Keys interface {
 	NewOneTime() (*keys.OneTime, error)
 	OpenRequest(e *envelope.Envelope) (plaintext []byte, r *keys.Request, err error)
 	SealReply(to ecdh.PublicKey, plaintext []byte) (*envelope.Envelope, error)
+	LocalKey(kind string) ([]byte, error)
 }
 
 // Config is what a [Role] is made of. Every field but one is needed.
