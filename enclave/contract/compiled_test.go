@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
 
+	"github.com/phalanx-network/phalanx/crypto/scale"
 	"github.com/phalanx-network/phalanx/enclave/contract/internal/asm"
 )
 
@@ -32,16 +35,28 @@ func (k *keptCode) Save(code [32]byte, compiled []byte) error {
 // shared is where Linux has a file system in memory.
 const shared = "/dev/shm"
 
-// TestKeptCode: an engine finds what another compiled; what is damaged is compiled again, and replaced.
-func TestKeptCode(t *testing.T) {
+// stageParent makes a directory there, for this test alone.
+func stageParent(t *testing.T) string {
+	t.Helper()
 	if !inMemory(shared) {
 		t.Skip("needs a file system in memory at " + shared)
 	}
+	dir, err := os.MkdirTemp(shared, "phalanx-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// TestKeptCode: an engine finds what another compiled; what is damaged is compiled again, and replaced.
+func TestKeptCode(t *testing.T) {
+	parent := stageParent(t)
 	store := &keptCode{files: map[[32]byte][]byte{}}
 	code := asm.Contract("", func(m *asm.Module) [][]byte { return hostCall(m, "seal2", "set_storage", 0, 4, 0, 4) })
 	start := func() {
 		t.Helper()
-		e, err := newEngine(t.Context(), DefaultLimits(), wazero.NewRuntimeConfigCompiler(), shared)
+		e, err := newEngine(t.Context(), DefaultLimits(), wazero.NewRuntimeConfigCompiler(), parent)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +65,7 @@ func TestKeptCode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if left, err := e.stage.take(); left != nil || err != nil {
+		if left, err := e.stage.take(""); left != nil || err != nil {
 			t.Fatalf("the stage still has %v, %v", left, err)
 		}
 		out, err := e.Execute(t.Context(), m, sampleCall(plenty), newStorage())
@@ -79,6 +94,94 @@ func TestKeptCode(t *testing.T) {
 	}
 	store.fails = true
 	start()
+}
+
+// TestKeptCodeOfAnotherRelease: where the pass or wazero has changed, its cache looks for another name. What was kept is
+// then of no use, and is replaced whichever of the two names comes first.
+func TestKeptCodeOfAnotherRelease(t *testing.T) {
+	parent := stageParent(t)
+	code := asm.Contract("", func(m *asm.Module) [][]byte { return hostCall(m, "seal2", "set_storage", 0, 4, 0, 4) })
+	prepare := func(store *keptCode) {
+		t.Helper()
+		e, err := newEngine(t.Context(), DefaultLimits(), wazero.NewRuntimeConfigCompiler(), parent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close(context.Background())
+		if _, err := e.PrepareWith(t.Context(), code, store); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, digit := range []byte{'0', 'f'} {
+		store := &keptCode{files: map[[32]byte][]byte{}}
+		prepare(store)
+		var hash [32]byte
+		var now staged
+		for h, raw := range store.files {
+			hash = h
+			if err := scale.Unmarshal(raw, &now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		old := staged{filepath.Join(filepath.Dir(now.Name), strings.Repeat(string(digit), len(filepath.Base(now.Name)))), now.Code}
+		store.files[hash] = scale.MustMarshal(&old)
+		prepare(store)
+		var after staged
+		if err := scale.Unmarshal(store.files[hash], &after); err != nil {
+			t.Fatal(err)
+		}
+		requireEqual(t, "name that is kept", after.Name, now.Name)
+		requireEqual(t, "saves", store.saves, 2)
+	}
+}
+
+// TestStagesLeftBehind: what a process that crashed has left goes at the next start; what is in use stays.
+func TestStagesLeftBehind(t *testing.T) {
+	parent := stageParent(t)
+	used, err := newStage(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, other := filepath.Join(parent, stagePrefix+"1"), filepath.Join(parent, "other")
+	for _, dir := range []string{left, other} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(left, "code"), []byte("code"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next, err := newStage(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]bool{left: false, other: true, used.root: true, next.root: true} {
+		if _, err := os.Stat(dir); (err == nil) != want {
+			t.Errorf("%s is there: %v", dir, err == nil)
+		}
+	}
+	for _, s := range []*stage{used, next} {
+		if err := s.close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestStageIsRemoved: whoever cleans up behind the engine's back costs it nothing.
+func TestStageIsRemoved(t *testing.T) {
+	e, err := newEngine(t.Context(), DefaultLimits(), wazero.NewRuntimeConfigCompiler(), stageParent(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close(context.Background())
+	if err := os.RemoveAll(e.stage.root); err != nil {
+		t.Fatal(err)
+	}
+	store := &keptCode{files: map[[32]byte][]byte{}}
+	if _, err := e.PrepareWith(t.Context(), echo(), store); err != nil {
+		t.Fatal(err)
+	}
+	requireEqual(t, "saves", store.saves, 1)
 }
 
 // TestStageIsInMemory: on a disk nothing is kept, for the host could change machine code there.

@@ -102,7 +102,7 @@ func (x *execution) callContract(calleePtr uint32, s site) uint64 {
 	}
 	return x.finish(s, func() (result, uint64) {
 		return x.enter(&execution{account: callee, caller: x.account, value: value, input: input, readOnly: readOnly},
-			hash, s.gas, true)
+			x.module(hash), s.gas, true)
 	})
 }
 
@@ -123,7 +123,7 @@ func (x *execution) delegateCall(a []uint64) uint64 {
 	return x.finish(s, func() (result, uint64) {
 		return x.enter(&execution{
 			account: x.account, caller: x.caller, value: x.value, input: input, readOnly: x.readOnly, delegated: true,
-		}, hash, 0, false)
+		}, x.module(hash), 0, false)
 	})
 }
 
@@ -147,10 +147,10 @@ func (x *execution) finish(s site, call func() (result, uint64)) uint64 {
 }
 
 // enter runs a call of this contract in a transaction of its own: the value moves, then the code runs with the gas
-// that is given to it. It gives how the call ended as result and as return code.
-func (x *execution) enter(callee *execution, hash [32]byte, gas uint64, pay bool) (result, uint64) {
+// that is given to it. It gives how the call ended as result and as return code. The caller has got the module before it
+// opened any transaction, for that may end this contract, and would leave the transaction open.
+func (x *execution) enter(callee *execution, module *Module, gas uint64, pay bool) (result, uint64) {
 	t := x.t
-	module := x.module(hash)
 	m := t.begin()
 	if pay && !x.send(callee.account, callee.value) {
 		t.end(m, false)
@@ -244,6 +244,7 @@ func (x *execution) instantiate(b birth) uint64 {
 		return codeCodeNotFound
 	}
 	x.checkDepth()
+	module := x.module(hash)
 	m := t.begin()
 	id, err := t.storage.Create(x.account, hash, input, salt)
 	switch {
@@ -255,7 +256,7 @@ func (x *execution) instantiate(b birth) uint64 {
 	}
 	t.created = append(t.created, Created{id, hash})
 	r, code := x.enter(&execution{account: id, caller: x.account, value: value, input: input, deploy: true},
-		hash, b.gas, true)
+		module, b.gas, true)
 	if code == codeSuccess && t.ended(id) {
 		t.end(m, false)
 		x.end(Trapped, endedInConstructor)

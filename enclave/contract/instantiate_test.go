@@ -214,3 +214,28 @@ func TestDependencies(t *testing.T) {
 	w.done(none)
 	requireEqual(t, "entries left", len(w.storage.Stored(alice)), 0)
 }
+
+// TestUnpaidLoadIsUndone: a contract whose gas ends while the code of a contract that it makes is loaded is undone as a
+// whole, however little is missing, and its caller's own changes count.
+func TestUnpaidLoadIsUndone(t *testing.T) {
+	w := newWorld(t)
+	start := w.storage
+	inner := new(script).set("k", "v").create(codeHash(echo()), 0, new(script), "s")
+	seen := map[bool]int{}
+	for gas := 60_000; gas < 420_000; gas += 2_000 {
+		w.storage = start.Clone()
+		outer := new(script).host("seal1", "call", 0, bob, gas, uint128.Zero, inner.b, len(inner.b), sentinel, 0)
+		codes := w.codes(outer.set("after", "x"))
+		done := codes[0] == codeSuccess
+		seen[done]++
+		if _, kept := w.value(bob, "k"); kept != done {
+			t.Fatalf("with %d gas: code %d, and its change is kept: %v", gas, codes[0], kept)
+		}
+		if _, kept := w.value(alice, "after"); !kept {
+			t.Fatalf("with %d gas the caller's change is lost", gas)
+		}
+	}
+	if seen[true] == 0 || seen[false] == 0 {
+		t.Fatalf("ends: %v", seen)
+	}
+}

@@ -4,7 +4,8 @@
 // Start with [Open]: at the first start it draws the IdentityKey and the EcdhKey, seals them and returns a [Keyring];
 // later it loads what was sealed. The Keyring then offers operations, never keys: [Keyring.Sign],
 // [Keyring.OpenEnvelope], [Keyring.SealReply], rotation of the EcdhKey, the MasterKey's part in the hierarchy of keys,
-// and one-time keys. Public keys and the [Keyring.Incarnation] are all that can be read.
+// and one-time keys. Public keys, the [Keyring.Incarnation] and a [Keyring.LocalKey] for the own disk are all that can be
+// read.
 //
 // What is promised:
 //

@@ -93,29 +93,27 @@ func (x *executor) prune(o *state.Overlay, height uint64) error {
 
 // dropTerminated drops what terminated contracts have stored, as much as one mark may.
 func dropTerminated(o *state.Overlay) error {
-	for room := maxTerminated; room > 0; {
-		var id []byte
-		o.Ascend(systemID, []byte("d/"), func(key, _ []byte) bool {
-			id = append([]byte(nil), key[2:]...)
-			return false
-		})
-		if id == nil {
-			return nil
-		}
+	var ids [][32]byte // in one walk, for each looks at all such entries of the batch
+	o.Ascend(systemID, []byte("d/"), func(key, _ []byte) bool {
+		ids = append(ids, [32]byte(key[2:]))
+		return len(ids) < maxTerminated
+	})
+	room := maxTerminated
+	for _, id := range ids {
 		var keys [][]byte
-		o.Ascend([32]byte(id), nil, func(key, _ []byte) bool {
+		o.Ascend(id, nil, func(key, _ []byte) bool {
 			keys = append(keys, append([]byte(nil), key...))
 			return len(keys) < room
 		})
 		for _, key := range keys {
-			if err := o.Delete([32]byte(id), key); err != nil {
+			if err := o.Delete(id, key); err != nil {
 				return err
 			}
 		}
 		if room -= len(keys) + 1; room <= 0 {
 			return nil
 		}
-		if err := o.Delete(systemID, systemKey("d/", id)); err != nil {
+		if err := o.Delete(systemID, systemKey("d/", id[:])); err != nil {
 			return err
 		}
 	}

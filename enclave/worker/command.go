@@ -10,6 +10,7 @@ import (
 	"github.com/phalanx-network/phalanx/crypto/hierarchy"
 	"github.com/phalanx-network/phalanx/crypto/scale"
 	"github.com/phalanx-network/phalanx/enclave/contract"
+	"github.com/phalanx-network/phalanx/enclave/contract/pink"
 	"github.com/phalanx-network/phalanx/enclave/contract/state"
 	"github.com/phalanx-network/phalanx/wire"
 )
@@ -19,6 +20,10 @@ const (
 	gasBase        = 150_000 // opening and checking the invocation, storing its receipt
 	gasUploadByte  = 200     // storing a byte of code
 	gasCompileByte = 5_000   // validating, instrumenting and compiling a byte of code
+	// gasLoadByte is charged to a call for each byte of the contract's code, whether or not it has to be loaded: that
+	// differs from worker to worker. To load what is kept compiled takes four times as long, and whoever calls more code
+	// than fits into memory by turns has it done in each call.
+	gasLoadByte = 20
 )
 
 // maxStateBytes bounds a cluster's state; beyond it commands that would let it grow fail with status limit.
@@ -169,16 +174,24 @@ func (x *executor) call(ctx context.Context, o *state.Overlay, m message, inv *w
 
 // run moves the value and executes the contract with what is left of the gas.
 func (x *executor) run(ctx context.Context, space *storage, m message, inv *wire.Invocation, hash wire.Hash, code wire.CodeHash, deploy bool) (wire.Outcome, error) {
+	size, ok := codeSize(space.o, code)
+	if !ok {
+		return fault(wire.StatusRefused, gasBase, "no such code; upload it first"), nil
+	}
+	base := gasBase + gasLoadByte*size
+	if inv.GasLimit < base {
+		return fault(wire.StatusOutOfGas, inv.GasLimit, "calling a contract of %d bytes costs %d gas", size, base), nil
+	}
 	module, ok, err := module(ctx, x.engine, space.o, code, x.compiled)
 	if err != nil {
 		return wire.Outcome{}, err
 	}
 	if !ok {
-		return fault(wire.StatusRefused, gasBase, "no such code; upload it first"), nil
+		return wire.Outcome{}, fmt.Errorf("code %s has a size and is not there", code)
 	}
 	err = transfer(space.o, inv.From.AccountID(), inv.Payload.To, inv.Value)
 	if errors.Is(err, errBalance) {
-		return fault(wire.StatusRefused, gasBase, "balance is too low for the value"), nil
+		return fault(wire.StatusRefused, base, "balance is too low for the value"), nil
 	}
 	if err != nil {
 		return wire.Outcome{}, err
@@ -189,7 +202,7 @@ func (x *executor) run(ctx context.Context, space *storage, m message, inv *wire
 		Caller:     inv.From.AccountID(),
 		Input:      inv.Payload.Input,
 		Value:      inv.Value,
-		GasLimit:   inv.GasLimit - gasBase,
+		GasLimit:   inv.GasLimit - base,
 		Height:     m.Height,
 		TimeMillis: m.Time,
 		Extension:  x.extension,
@@ -210,10 +223,13 @@ func (x *executor) run(ctx context.Context, space *storage, m message, inv *wire
 			return wire.Outcome{}, err
 		}
 		x.sys.Contracts = space.made
-		x.after = append(x.after, result.AfterCommit...)
+		if len(result.AfterCommit) > 0 {
+			x.after = append(x.after, result.AfterCommit...)
+			x.written += pink.MaxPending // it is kept until the batch is durable
+		}
 	}
 	x.written += space.written
-	return outcome(space, result, gasBase), nil
+	return outcome(space, result, base), nil
 }
 
 // withKey lends the key of a contract under the newest cluster key that was fixed before the message.

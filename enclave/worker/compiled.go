@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -34,18 +35,22 @@ const compiledTag = "phalanx compiled code v1"
 // compiledFile is the suffix of such a file.
 const compiledFile = ".compiled"
 
-// compiledCode keeps a cluster's compiled code on disk, encrypted and authenticated under a state key of the cluster:
-// the host learns sizes and ages, and what it changes is not taken. A file is
+// compiledKind is the use of the enclave's local key.
+const compiledKind = "compiled-code"
+
+// compiledCode keeps a cluster's compiled code on disk, encrypted and authenticated: the host learns sizes and ages, and
+// what it changes is not taken. Nor is what another member of the cluster has written, for it is run: whoever breaks into
+// one worker knows the cluster's keys, and must not get into another by its disk. A file is
 //
-//	tag ‖ id [32] ‖ AES-256-GCM(FileKey(state key, id), iv 0, AD = tag ‖ cluster ‖ code hash, compiled code)
+//	tag ‖ id [32] ‖ AES-256-GCM(FileKey(key, id), iv 0, AD = tag ‖ cluster ‖ code hash, compiled code)
 //
-// and each has a random id, so that its key encrypts once. Its name is a keyed hash of the code hash. What an older key
+// with key = BLAKE2b-256 keyed with the enclave's local key, of tag ‖ state key of the cluster. Each has a random id, so that its key encrypts once. Its name is a keyed hash of the code hash. What an older key
 // epoch left cannot be read and goes when there is no room.
 type compiledCode struct {
 	dir     string
 	cluster wire.ClusterID
 	rand    io.Reader
-	key     func() ([]byte, bool) // the newest state key that is held
+	key     func() ([]byte, bool) // of this enclave, from the newest state key that is held
 
 	mu sync.Mutex
 }
@@ -57,8 +62,36 @@ func (cl *cluster) compiled() contract.CompiledStore { return cl.code }
 
 func newCompiledCode(id wire.ClusterID, cfg Config, keys *clusterKeys) *compiledCode {
 	return &compiledCode{
-		dir: filepath.Join(cfg.Dir, hex.EncodeToString(id[:])+".code"), cluster: id, rand: cfg.Rand, key: keys.newestState,
+		dir: filepath.Join(cfg.Dir, hex.EncodeToString(id[:])+".code"), cluster: id, rand: cfg.Rand,
+		key: func() ([]byte, bool) { return compiledKey(cfg.Keys, keys) },
 	}
+}
+
+// compiledKey gives the key of this enclave for a cluster's compiled code; false where a part of it is not held.
+func compiledKey(own Keys, keys *clusterKeys) ([]byte, bool) {
+	state, ok := keys.newestState()
+	if !ok {
+		return nil, false
+	}
+	defer clear(state)
+	local, err := own.LocalKey(compiledKind)
+	if err != nil {
+		return nil, false // the keyring is closed
+	}
+	defer clear(local)
+	h := keyed(local)
+	h.Write([]byte(compiledTag))
+	h.Write(state)
+	return h.Sum(nil), true
+}
+
+// keyed is BLAKE2b-256 with a key of 32 bytes.
+func keyed(key []byte) hash.Hash {
+	h, err := blake2b.New256(key)
+	if err != nil {
+		panic(err) // a key of 32 bytes is always a valid form
+	}
+	return h
 }
 
 // Load implements [contract.CompiledStore]. A file that is damaged or of another key is as if there were none.
@@ -130,16 +163,13 @@ func (c *compiledCode) associated(code [32]byte) []byte {
 }
 
 func (c *compiledCode) path(key []byte, code [32]byte) string {
-	h, err := blake2b.New256(key)
-	if err != nil {
-		panic(err) // a key of 32 bytes is always a valid form
-	}
+	h := keyed(key)
 	h.Write(c.associated(code))
 	return filepath.Join(c.dir, hex.EncodeToString(h.Sum(nil))+compiledFile)
 }
 
-func fileCipher(stateKey []byte, id [32]byte) (cipher.AEAD, error) {
-	key, err := hierarchy.FileKey(stateKey, id)
+func fileCipher(base []byte, id [32]byte) (cipher.AEAD, error) {
+	key, err := hierarchy.FileKey(base, id)
 	if err != nil {
 		return nil, err
 	}

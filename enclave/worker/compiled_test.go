@@ -143,3 +143,48 @@ func write(t *testing.T, path string, b []byte) {
 		t.Fatal(err)
 	}
 }
+
+// local is a keyring of which only the local key is asked for.
+type local struct {
+	Keys
+	key byte
+}
+
+func (l local) LocalKey(string) ([]byte, error) { return bytes.Repeat([]byte{l.key}, 32), nil }
+
+// TestCompiledCodeOfAnotherMember: who has broken into one member of a cluster knows the cluster's keys; the host of
+// another member must get no machine code of his to run.
+func TestCompiledCodeOfAnotherMember(t *testing.T) {
+	raw := [32]byte{5}
+	member := func(key byte) *compiledCode {
+		keys := newClusterKeys()
+		if err := keys.add(0, raw); err != nil {
+			t.Fatal(err)
+		}
+		return newCompiledCode(wire.ClusterID{1}, Config{Dir: t.TempDir(), Rand: rand.Reader, Keys: local{key: key}}, keys)
+	}
+	broken, honest, again := member(1), member(2), member(2)
+	if err := broken.Save([32]byte{9}, []byte("foreign")); err != nil {
+		t.Fatal(err)
+	}
+	k, _ := broken.key()
+	file, err := os.ReadFile(broken.path(k, [32]byte{9}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := honest.Save([32]byte{9}, []byte("own")); err != nil {
+		t.Fatal(err)
+	}
+	own, _ := honest.key()
+	write(t, honest.path(own, [32]byte{9}), file)
+	if _, ok := honest.Load([32]byte{9}); ok {
+		t.Fatal("machine code of another member is taken")
+	}
+	if err := honest.Save([32]byte{9}, []byte("own")); err != nil {
+		t.Fatal(err)
+	}
+	again.dir = honest.dir
+	if got, ok := again.Load([32]byte{9}); !ok || string(got) != "own" {
+		t.Fatal("the own code is not found after a restart")
+	}
+}

@@ -30,6 +30,7 @@ type Keys interface {
 	NewOneTime() (*keys.OneTime, error)
 	OpenRequest(e *envelope.Envelope) (plaintext []byte, r *keys.Request, err error)
 	SealReply(to ecdh.PublicKey, plaintext []byte) (*envelope.Envelope, error)
+	LocalKey(kind string) ([]byte, error)
 }
 
 // Config is what a [Role] is made of. Every field but one is needed.
@@ -51,6 +52,7 @@ type Role struct {
 	cfg     Config
 	queries chan struct{} // a slot for each query or receipt that may be worked on at a time
 	waiters chan struct{} // a slot for each that may wait for the worker to catch up
+	away    away          // the queries that wait for servers
 
 	mu       sync.RWMutex
 	clusters map[wire.ClusterID]*cluster

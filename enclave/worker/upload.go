@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 
 	"github.com/phalanx-network/phalanx/crypto/scale"
@@ -133,6 +134,15 @@ func (x *executor) complete(ctx context.Context, o *state.Overlay, inv *wire.Inv
 func hasCode(s reader, hash wire.CodeHash) bool {
 	_, ok := s.Get(systemID, systemKey("s/", hash[:]))
 	return ok
+}
+
+// codeSize gives the length of code in bytes without reading it, or false where the cluster has none of the hash.
+func codeSize(s reader, hash wire.CodeHash) (uint64, bool) {
+	b, ok := s.Get(systemID, systemKey("s/", hash[:]))
+	if !ok {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(b), true
 }
 
 func saveCode(o *state.Overlay, hash wire.CodeHash, code []byte) error {

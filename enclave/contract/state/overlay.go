@@ -2,9 +2,10 @@ package state
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
+
+	"github.com/tidwall/btree"
 )
 
 // write is one entry of a write set.
@@ -54,19 +55,19 @@ type Overlay struct {
 	view   *View
 	parent *Overlay
 	child  *Overlay
-	cells  map[string]cell
+	cells  btree.Map[string, cell] // by path
 	size   int64
 	over   bool // committed
 }
 
 // NewOverlay returns an outermost overlay.
 func NewOverlay(v *View) *Overlay {
-	return &Overlay{view: v, cells: make(map[string]cell), size: v.size}
+	return &Overlay{view: v, size: v.size}
 }
 
 // Begin opens a child.
 func (o *Overlay) Begin() *Overlay {
-	o.child = &Overlay{view: o.view, parent: o, cells: make(map[string]cell), size: o.size}
+	o.child = &Overlay{view: o.view, parent: o, size: o.size}
 	return o.child
 }
 
@@ -96,7 +97,7 @@ func (o *Overlay) Get(contract [32]byte, key []byte) ([]byte, bool) {
 
 func (o *Overlay) lookup(path string) (string, bool) {
 	for x := o; x != nil; x = x.parent {
-		if c, ok := x.cells[path]; ok {
+		if c, ok := x.cells.Get(path); ok {
 			return c.value, !c.deleted
 		}
 	}
@@ -130,7 +131,7 @@ func (o *Overlay) put(path string, c cell) error {
 	if !c.deleted {
 		o.size += entrySize(path, c.value)
 	}
-	o.cells[path] = c
+	o.cells.Set(path, c)
 	return nil
 }
 
@@ -143,7 +144,10 @@ func (o *Overlay) Commit() error {
 	o.over, o.child = true, nil
 	o.parent.child = nil
 	o.parent.size = o.size
-	maps.Copy(o.parent.cells, o.cells)
+	o.cells.Scan(func(path string, c cell) bool {
+		o.parent.cells.Set(path, c)
+		return true
+	})
 	return nil
 }
 
@@ -178,15 +182,20 @@ func (o *Overlay) Ascend(contract [32]byte, prefix []byte, visit func(key, value
 	flush("", true)
 }
 
-// flat returns the writes under a prefix of this overlay and all that it stands on, in byte order.
+// flat returns the writes under a prefix of this overlay and all that it stands on, in byte order. It looks at no others,
+// however many there are.
 func (o *Overlay) flat(prefix string) []write {
 	merged := make(map[string]cell)
 	for x := o; x != nil; x = x.parent {
-		for path, c := range x.cells {
-			if _, newer := merged[path]; !newer && strings.HasPrefix(path, prefix) {
+		x.cells.Ascend(prefix, func(path string, c cell) bool {
+			if !strings.HasPrefix(path, prefix) {
+				return false
+			}
+			if _, newer := merged[path]; !newer {
 				merged[path] = c
 			}
-		}
+			return true
+		})
 	}
 	writes := make([]write, 0, len(merged))
 	for path, c := range merged {
