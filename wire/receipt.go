@@ -120,7 +120,7 @@ type QueryReply struct {
 	BlockHash  Hash   // of that header
 	BlockTime  uint64 // of that header, in Unix milliseconds
 	Outcome    Outcome
-	Debug      []byte // the contract's debug messages, at most [MaxDebug] bytes
+	Debug      []byte // debug messages of contracts that belong to the caller, at most [MaxDebug] bytes
 }
 
 // Scale visits the fields in order.

@@ -115,7 +115,9 @@ func (s *stage) compile(store CompiledStore, code [32]byte, do func() error) err
 		put.Name = ""
 	}
 	err := do()
-	if err != nil && put.Name != "" { // what was kept is no good: once more without it
+	if err != nil {
+		// What was kept is no good, or the stage has no room for what is new; the compiler has that in memory then. Once
+		// more, without what was kept.
 		if _, err := s.take(""); err != nil {
 			return err
 		}

@@ -50,6 +50,7 @@ func (x *execution) debugMessage(a []uint64) uint64 {
 	if !utf8.Valid(text) {
 		return codeSuccess
 	}
+	x.payLog()
 	// No more is copied than can be kept, with room to find the end of a character.
 	kept := string(text[:min(len(text), max(x.limits.DebugBytes, x.limits.LogBytes)+utf8.UTFMax)])
 	t := x.t

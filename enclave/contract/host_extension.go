@@ -46,7 +46,10 @@ func (e environment) Charge(gas uint64)  { e.x.charge(gas) }
 
 func (e environment) Random(tag string, b []byte) { e.x.t.draw(e.x.account, tag, b) }
 
-func (e environment) Log(level uint8, text string) { e.x.t.log(e.x.account, level, text) }
+func (e environment) Log(level uint8, text string) {
+	e.x.payLog()
+	e.x.t.log(e.x.account, level, text)
+}
 
 func (e environment) Balance(account [32]byte) uint128.Uint128 { return e.x.t.storage.Balance(account) }
 

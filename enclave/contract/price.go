@@ -40,7 +40,8 @@ var (
 
 	priceEvent      = price{2_000, 16}
 	priceTopic      = uint64(1_000)
-	priceDebug      = price{300, 5} // must be looked through for what is not UTF-8
+	priceLog        = uint64(300_000) // first log of a contract in a call tree: a key agreement and an encryption
+	priceDebug      = price{300, 5}   // must be looked through for what is not UTF-8
 	priceSha256     = price{800, 8}
 	priceKeccak256  = price{1_600, 12}
 	priceBlake2     = price{1_000, 5}

@@ -35,6 +35,7 @@ type tree struct {
 	transient  transient
 	debug      []byte
 	logs       []Log
+	logging    map[[32]byte]bool // contracts that have logged, and paid for it
 	logBytes   int
 	dropped    int
 	draws      uint64      // of Random
@@ -164,6 +165,19 @@ func (t *tree) active(account [32]byte) (n int) {
 		}
 	}
 	return n
+}
+
+// payLog charges a contract for its first log in the tree: each contract's logs are encrypted to its owner.
+func (x *execution) payLog() {
+	t := x.t
+	if t.logging[x.account] {
+		return
+	}
+	x.charge(priceLog)
+	if t.logging == nil {
+		t.logging = map[[32]byte]bool{}
+	}
+	t.logging[x.account] = true
 }
 
 // logOverhead is what a log counts beside its text.

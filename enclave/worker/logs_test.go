@@ -328,3 +328,18 @@ func TestLogsWhileItWorks(t *testing.T) {
 		t.Errorf("there are %d entries", n)
 	}
 }
+
+// A reply shows the debug messages of the caller's own contracts: what others' contracts say may hold anybody's secrets.
+func TestDebugMessagesAreForTheOwner(t *testing.T) {
+	p := newPuppets(newStage(t, 1))
+	asked := play(logged("hers"), call(p.his, 0, logged("his")))
+	for who, want := range map[*enclavetest.Client]string{p.alice: "hers", p.bob: "his"} {
+		reply, err := who.Query(p.workers[0], p.hers, asked)
+		if err != nil || reply.Outcome.Status != wire.StatusDone {
+			t.Fatal(err, reply)
+		}
+		if string(reply.Debug) != want {
+			t.Errorf("the owner of %s reads %q", want, reply.Debug)
+		}
+	}
+}

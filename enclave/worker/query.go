@@ -243,7 +243,7 @@ func (cl *cluster) answer(ctx context.Context, a *anchor, inv *wire.Invocation, 
 		BlockHash:  a.header.Hash,
 		BlockTime:  a.header.UnixMillis(),
 		Outcome:    out,
-		Debug:      debug[:min(len(debug), wire.MaxDebug)],
+		Debug:      debug,
 	}, nil
 }
 
@@ -294,7 +294,25 @@ func (cl *cluster) execQuery(ctx context.Context, a *anchor, inv *wire.Invocatio
 	err = cl.logs.add(saidIn(space, result, wire.LogBatch{
 		Invocation: hash, Height: call.Height, Time: call.TimeMillis,
 	}))
-	return outcome(space, result, 0), result.Debug, err
+	return outcome(space, result, 0), debugFor(space, inv.From, result.Logs), err
+}
+
+// debugFor joins the debug messages that a caller may read in a reply: those of its own contracts. They may hold
+// anybody's secrets, so they are for the owner as all logs are.
+func debugFor(space *storage, caller wire.Identity, logs []contract.Log) (debug []byte) {
+	owned := map[[32]byte]bool{}
+	for _, l := range logs {
+		mine, asked := owned[l.Contract]
+		if !asked {
+			owner, ok := space.owner(l.Contract)
+			mine = ok && owner == caller
+			owned[l.Contract] = mine
+		}
+		if mine && l.Level == wire.LogDebug {
+			debug = append(debug, l.Text...)
+		}
+	}
+	return debug[:min(len(debug), wire.MaxDebug)]
 }
 
 // ownBalance answers the query without target and input: the caller's balance in the cluster, as the SCALE of a u128.
