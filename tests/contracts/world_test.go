@@ -43,15 +43,17 @@ type world struct {
 	codes     map[string]*abi.Contract
 	contracts map[string]contractAt
 	words     map[string]string // what stands for "$name" in arguments
-	now       time.Time         // of the worker's clock
-	made      int               // contracts that contracts made
-	called    map[string]bool   // "code message" of all calls
+	heads     map[[32]byte]contract.EventHead
+	now       time.Time       // of the worker's clock
+	made      int             // contracts that contracts made
+	called    map[string]bool // "code message" of all calls
 }
 
 func newWorld(t testing.TB, engine *contract.Engine) *world {
 	w := &world{
 		t: t, engine: engine, now: time.UnixMilli(1_700_000_200_000), state: contract.NewMapStorage(), codes: map[string]*abi.Contract{},
 		contracts: map[string]contractAt{}, words: map[string]string{}, called: map[string]bool{},
+		heads: map[[32]byte]contract.EventHead{},
 	}
 	w.extension = w.connect()
 	for _, name := range people {
@@ -168,6 +170,15 @@ func (w *world) encode(r request) (contract.Call, *abi.Message) {
 	}, message
 }
 
+// chained is a state whose contracts have emitted events before.
+type chained struct {
+	*contract.MapStorage
+	heads map[[32]byte]contract.EventHead
+}
+
+// EventHead gives the head of a contract.
+func (c chained) EventHead(id [32]byte) contract.EventHead { return c.heads[id] }
+
 // execute makes a call on a copy of the state, and gives both.
 func (w *world) execute(call contract.Call) (contract.Outcome, *contract.MapStorage) {
 	w.t.Helper()
@@ -183,7 +194,7 @@ func (w *world) execute(call contract.Call) (contract.Outcome, *contract.MapStor
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	outcome, err := w.engine.Execute(w.t.Context(), module, call, state)
+	outcome, err := w.engine.Execute(w.t.Context(), module, call, chained{state, w.heads})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -202,6 +213,9 @@ func (w *world) run(r request) (contract.Outcome, *abi.Message) {
 	for _, made := range outcome.Created {
 		w.made++
 		w.settle(fmt.Sprintf("made%d", w.made), made.Contract, w.codes[w.codeName(made.CodeHash)])
+	}
+	for _, e := range outcome.Events {
+		w.heads[e.Contract] = w.heads[e.Contract].Next(e)
 	}
 	for _, f := range outcome.AfterCommit {
 		f()
