@@ -229,30 +229,32 @@ var transcripts = map[string][]string{
 // outcomes with their gas, and the state after every step, are the same on all.
 func TestTranscripts(t *testing.T) {
 	for name, codes := range transcripts {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join("testdata", name+".txt")
-			want, err := os.ReadFile(path)
-			if err != nil {
+		t.Run(name, func(t *testing.T) { playOnAll(t, filepath.Join("testdata", name+".txt"), codes) })
+	}
+}
+
+func playOnAll(t *testing.T, path string, codes []string) {
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := string(file)
+	var first []trace
+	for i, runner := range runners {
+		w := newWorld(t, startEngine(t, runner.start))
+		got, traces := w.play(want)
+		if i == 0 {
+			first = traces
+		}
+		if i == 0 && *update {
+			want = got
+			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			var first []trace
-			for i, runner := range runners {
-				w := newWorld(t, startEngine(t, runner.start))
-				got, traces := w.play(string(want))
-				if *update && i == 0 {
-					if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
-					want = []byte(got)
-				}
-				compareLines(t, runner.name, got, string(want))
-				w.requireAllCalled(codes)
-				if i == 0 {
-					first = traces
-				}
-				compareTraces(t, runner.name, traces, first)
-			}
-		})
+		}
+		compareLines(t, runner.name, got, want)
+		compareTraces(t, runner.name, traces, first)
+		w.requireAllCalled(codes)
 	}
 }
 
