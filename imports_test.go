@@ -27,6 +27,7 @@ var layers = []struct {
 	{"cmd", []string{""}, ""},
 	{"bench", []string{""}, ""},
 	{"examples", nil, "contracts are data"},
+	{"tests", []string{"enclave/contract", "client/abi", "crypto"}, "the contracts of the tests run in the engine and speak through their ABI"},
 	{"version", nil, ""},
 }
 

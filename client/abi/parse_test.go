@@ -181,6 +181,48 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
+// TestDamagedCode damages the code of a bundle, or says something twice.
+func TestDamagedCode(t *testing.T) {
+	code := "0x0061736d01000000"
+	hash := func(code string) string {
+		raw, err := hex.DecodeString(code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := blake2b.Sum256(raw)
+		return "0x" + hex.EncodeToString(sum[:])
+	}
+	good := hash(code[2:])
+	bundle := func(wasm, hash string) string {
+		return `{"source":{"hash":"` + hash + `","wasm":"` + wasm + `"},"version":5,"types":[{"id":0,"type":{"def":{"tuple":[]}}}],"spec":{"messages":[]}}`
+	}
+	if _, err := Parse([]byte(bundle(code, good))); err != nil {
+		t.Fatalf("the undamaged bundle: %v", err)
+	}
+	for name, text := range map[string]string{
+		"no prefix":     bundle(code[2:], good),
+		"odd digits":    bundle(code[:len(code)-1], good),
+		"no hex":        bundle(code[:len(code)-1]+"g", good),
+		"a space":       bundle(code+" ", good),
+		"code changed":  bundle(code[:len(code)-1]+"1", good),
+		"code cut":      bundle(code[:len(code)-2], good),
+		"hash changed":  bundle(code, good[:len(good)-1]+map[bool]string{true: "1", false: "0"}[good[len(good)-1] == '0']),
+		"hash too long": bundle(code, good+"00"),
+		"wasm a number": strings.Replace(bundle(code, good), `"`+code+`"`, "7", 1),
+		"deep types":    strings.Replace(bundle(code, good), `{"tuple":[]}`, strings.Repeat(`{"tuple":[`, 20000)+strings.Repeat(`]}`, 20000), 1),
+		"huge code":     bundle("0x"+strings.Repeat("00", MaxFile/2), hash(strings.Repeat("00", MaxFile/2))),
+		"two documents": bundle(code, good) + bundle(code, good),
+	} {
+		start := time.Now()
+		if _, err := Parse([]byte(text)); !errors.Is(err, ErrFile) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("%s: took %v", name, took)
+		}
+	}
+}
+
 // hostile is a contract with one message that takes and returns the type 0 of types.
 func hostile(t testing.TB, types string) (*Contract, *Message) {
 	t.Helper()

@@ -66,6 +66,12 @@ func NewEngine(ctx context.Context, limits Limits) (*Engine, error) {
 	return newEngine(ctx, limits, wazero.NewRuntimeConfig(), "")
 }
 
+// NewInterpretingEngine makes an engine on wazero's interpreter, which gives the same outcomes many times slower: for
+// those who compare the two.
+func NewInterpretingEngine(ctx context.Context, limits Limits) (*Engine, error) {
+	return newEngine(ctx, limits, wazero.NewRuntimeConfigInterpreter(), "")
+}
+
 // NewKeepingEngine makes an engine that can keep compiled code in a [CompiledStore]. For that it needs a directory on a
 // file system in the enclave's memory, such as /dev/shm; where dir is elsewhere, nothing is kept ([Engine.Keeps]).
 func NewKeepingEngine(ctx context.Context, limits Limits, dir string) (*Engine, error) {

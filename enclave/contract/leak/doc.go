@@ -23,7 +23,8 @@
 //
 // # What is promised
 //
-// The same calls give the same observations: height, time and randomness of the sandbox are constants. Work and memory are
+// The same calls give the same observations: height, time and randomness of the sandbox are constants. Package pink answers
+// Phat Contracts there as on a worker whose operator allows no requests, so that a path behind a response goes unseen. Work and memory are
 // bounded by the gas limit of a [Sandbox], the limits of its engine and [MaxSteps]. A [Difference] is told in fixed words,
 // numbers and hex, so that a contract cannot steer a terminal with it. A report without findings proves nothing beyond its
 // pairs.

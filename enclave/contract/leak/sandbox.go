@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	"lukechampine.com/uint128"
 
@@ -12,6 +13,8 @@ import (
 	"github.com/phalanx-network/phalanx/crypto/scale"
 	"github.com/phalanx-network/phalanx/crypto/sr25519"
 	"github.com/phalanx-network/phalanx/enclave/contract"
+	"github.com/phalanx-network/phalanx/enclave/contract/pink"
+	"github.com/phalanx-network/phalanx/enclave/contract/pink/cache"
 	"github.com/phalanx-network/phalanx/wire"
 )
 
@@ -29,6 +32,13 @@ type Sandbox struct {
 	module *contract.Module
 	code   []byte
 	gas    uint64
+}
+
+// extend makes the extension of one observation: a worker without network, whose clock stands still and whose cache is
+// empty.
+func extend() (contract.Extension, error) {
+	now := func() time.Time { return time.UnixMilli(timeMillis) }
+	return pink.New(pink.Config{Cache: cache.New(cache.DefaultLimits(), now), Now: now})
 }
 
 // The sandbox's constants.
@@ -94,6 +104,10 @@ func why(s contract.Status, reason string) string {
 func (s *Sandbox) Observe(ctx context.Context, calls []Call) (*Observation, error) {
 	state := contract.NewMapStorage()
 	state.Place(self, state.Upload(s.code))
+	extension, err := extend()
+	if err != nil {
+		return nil, err
+	}
 	o := &Observation{}
 	for i, c := range calls {
 		if err := ctx.Err(); err != nil {
@@ -102,7 +116,7 @@ func (s *Sandbox) Observe(ctx context.Context, calls []Call) (*Observation, erro
 		o.inputs = append(o.inputs, len(c.Input))
 		last := i == len(calls)-1
 		r := &recorder{MapStorage: state.Clone(), off: !last}
-		out, err := s.run(ctx, c, i == 0, r)
+		out, err := s.run(ctx, c, i == 0, r, extension)
 		if err != nil {
 			return nil, err
 		}
@@ -115,16 +129,20 @@ func (s *Sandbox) Observe(ctx context.Context, calls []Call) (*Observation, erro
 		}
 		if !c.Query {
 			state = r.MapStorage
+			for _, f := range out.AfterCommit {
+				f()
+			}
 		}
 	}
 	return o, nil
 }
 
-func (s *Sandbox) run(ctx context.Context, c Call, deploy bool, r *recorder) (contract.Outcome, error) {
+func (s *Sandbox) run(ctx context.Context, c Call, deploy bool, r *recorder, extension contract.Extension) (contract.Outcome, error) {
 	r.Fund(self, c.Value)
 	return s.engine.Execute(ctx, s.module, contract.Call{
 		Deploy: deploy, Query: c.Query, Contract: self, Caller: c.Caller, Input: c.Input, Value: c.Value, GasLimit: s.gas,
 		Height: height, TimeMillis: timeMillis, Seed: seed, Trace: r.hostCall,
+		Extension: extension,
 	}, r)
 }
 

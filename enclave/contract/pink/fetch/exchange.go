@@ -32,11 +32,16 @@ func (x exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The end of the context closes the connection, which ends whatever waits on it.
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	// The end of the context closes the connection, which ends whatever waits on it. TCP's, for TLS would say goodbye first:
+	// a server could answer to that, or hold it up for seconds.
+	raw := conn
+	if secure, ok := conn.(*tls.Conn); ok {
+		raw = secure.NetConn()
+	}
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	end := func() {
 		stop()
-		conn.Close()
+		raw.Close()
 	}
 	sent := make(chan struct{})
 	go func() {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"strings"
@@ -207,4 +208,19 @@ type stuck struct{}
 func (stuck) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
+}
+
+// TestAnswerAfterTheTime has a server that answers the moment it learns that the client gave up, as http.Server does when
+// a handler heeds its context: what comes after the time is no answer.
+func TestAnswerAfterTheTime(t *testing.T) {
+	r := newRig(t)
+	server := r.tls(t, func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() })
+	r.config.Limits.Timeout = 50 * time.Millisecond
+	client := r.client(t)
+	for range 20 {
+		response, err := client.Do(t.Context(), [32]byte{}, get(server.URL))
+		if !errors.Is(err, ErrUnreachable) {
+			t.Fatalf("%+v, %v", response, err)
+		}
+	}
 }
