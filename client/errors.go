@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/phalanx-network/phalanx/crypto/sr25519"
 	"github.com/phalanx-network/phalanx/wire"
@@ -101,10 +102,11 @@ type OutcomeError struct {
 
 // Error returns the cluster's words.
 func (e *OutcomeError) Error() string {
-	if e.Fault == "" || e.Fault == e.Status.String() {
-		return e.Status.String()
+	status := e.Status.String()
+	if e.Fault == "" || e.Fault == status {
+		return status
 	}
-	return fmt.Sprintf("%s: %s", e.Status, e.Fault)
+	return status + ": " + strings.TrimPrefix(e.Fault, status+": ")
 }
 
 // Check returns an [*OutcomeError] unless the outcome is done.

@@ -63,9 +63,10 @@ func TestNetwork(t *testing.T) {
 			e.Setenv("PHALANX_HOME", home)
 			return errors.Join(
 				os.WriteFile(filepath.Join(e.WorkDir, "counter.contract"), examples.Counter, 0o600),
-				os.WriteFile(filepath.Join(e.WorkDir, "auction.contract"), examples.Auction, 0o600))
+				os.WriteFile(filepath.Join(e.WorkDir, "auction.contract"), examples.Auction, 0o600),
+				os.CopyFS(filepath.Join(e.WorkDir, "tests"), os.DirFS("../../tests/contracts")))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "field": field},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "field": field, "ok": ok},
 	})
 }
 
@@ -101,6 +102,18 @@ func field(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no field %s", args[1])
 	}
 	ts.Setenv(args[0], fmt.Sprint(value))
+}
+
+// ok keeps what a message returned as the Ok of a Result, which a program has written: ok VARIABLE
+func ok(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: ok VARIABLE")
+	}
+	var answer struct{ Output struct{ Ok any } }
+	if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &answer); err != nil || answer.Output.Ok == nil {
+		ts.Fatalf("stdout is no answer with an Ok: %v", err)
+	}
+	ts.Setenv(args[0], fmt.Sprint(answer.Output.Ok))
 }
 
 // TestDemo is what `make demo` runs.

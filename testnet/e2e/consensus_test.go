@@ -25,6 +25,7 @@ func wideNetwork(t *testing.T) *network {
 	wide.once.Do(func() {
 		wide.net, wide.err = start(testnet.Options{
 			Home: filepath.Join(scratch, "wide"), Workers: 2, Validators: 4, BlockTime: 200 * time.Millisecond, MarkInterval: 20,
+			HTTPAllow: []string{reachable + "/32"},
 		})
 	})
 	if wide.err != nil {

@@ -21,15 +21,24 @@ import (
 // perLoad is how many commands each transaction of the load holds.
 const perLoad = 4
 
-// load sends increments, a few in each transaction, from an account that does nothing else, until the function that it returns
-// is called. That one counts: what is in a block is a transaction of the account's sequence, also where nobody learnt so
-// because a process was killed.
+// load sends increments until the function that it returns is called.
 func (c *counter) load(t *testing.T, name string) (stop func()) {
 	t.Helper()
-	_, payer := c.net.account(t, name)
-	began, err := c.net.sequence(limit(t), payer.Address())
+	end := c.net.load(t, name, c.request(t, c.owner, "inc"))
+	return func() {
+		t.Helper()
+		c.value += end()
+	}
+}
+
+// load sends a command, a few times in each transaction, from an account that does nothing else, until the function that it
+// returns is called. That one counts: what is in a block is a transaction of the account's sequence, also where nobody
+// learnt so because a process was killed.
+func (n *network) load(t *testing.T, name string, request client.Request) (stop func() (commands int)) {
+	t.Helper()
+	_, payer := n.account(t, name)
+	began, err := n.sequence(limit(t), payer.Address())
 	must(t, err)
-	request := c.request(t, c.owner, "inc")
 	batch := []client.Request{request, request, request, request}
 	if len(batch) != perLoad {
 		t.Fatal("the batch has another size")
@@ -41,7 +50,7 @@ func (c *counter) load(t *testing.T, name string) (stop func()) {
 		defer close(done)
 		for ctx.Err() == nil {
 			once, cancel := context.WithTimeout(ctx, 20*time.Second)
-			_, err := c.net.client.Send(once, payer, batch...)
+			_, err := n.client.Send(once, payer, batch...)
 			cancel()
 			if err != nil {
 				failed++
@@ -49,16 +58,16 @@ func (c *counter) load(t *testing.T, name string) (stop func()) {
 			}
 		}
 	}()
-	return func() {
+	return func() int {
 		t.Helper()
 		cancel()
 		<-done
-		sent := c.net.still(t, payer.Address()) - began
+		sent := n.still(t, payer.Address()) - began
 		t.Logf("%d commands are in blocks; %d times the client could not tell", perLoad*sent, failed)
 		if sent == 0 {
 			t.Fatal("no load")
 		}
-		c.value += int(perLoad * sent)
+		return int(perLoad * sent)
 	}
 }
 

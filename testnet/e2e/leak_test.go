@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -38,7 +39,7 @@ import (
 )
 
 // Nothing that is confidential is in what the chain stores, nor in any file or log of a node, a relay, or a pRuntime's
-// disk: who called which contract with what and what came of it, and no secret key. A planted secret is found in each
+// disk: who called which contract with what and what came of it, what it logged and asked of the web, and no secret key. A planted secret is found in each
 // place, so that the search sees through the databases' compression.
 func TestNothingLeaks(t *testing.T) {
 	n := wideNetwork(t)
@@ -136,6 +137,7 @@ func (n *network) confidential(t *testing.T, s *search) uint64 {
 	same(t, "the bid", value, `{"Ok":null}`)
 	x.want(t, client.Of(bidder), "my_bid", `"`+bid.String()+`"`, n.workers...)
 	x.want(t, client.Of(bidder), "title", strconv.Quote(title), n.workers...)
+	n.logsAndAsks(t, s, owner)
 	r, _ := x.call(t, client.Of(owner), "close")
 	_, err = n.client.Deposit(limit(t), n.payer, n.where.Cluster, bidder.Identity(), units(50))
 	must(t, err)
@@ -144,6 +146,48 @@ func (n *network) confidential(t *testing.T, s *search) uint64 {
 	n.awaitRunning(t, n.workers[0])
 	n.settled(t, r, n.workers...)
 	return record.Record.Height
+}
+
+// logsAndAsks has a contract log secrets and put them into requests: ones that are answered, that nobody takes, and that are
+// not allowed.
+func (n *network) logsAndAsks(t *testing.T, s *search, owner *account.Account) {
+	t.Helper()
+	who := client.Of(owner)
+	words := func(name string) string {
+		said := fmt.Sprintf("%x", secretBytes(t, 16))
+		s.text(name, said)
+		return said
+	}
+	x := n.deploy(t, fixture(t, "pink4"), who, "new")
+	s.add("the code of the one that asks", x.code.Wasm()[len(x.code.Wasm())/2:][:64])
+	inCommand, inQuery := words("a line logged in a command"), words("a line logged in a query")
+	x.call(t, who, "log_in_command", inCommand)
+	_, _, err := x.ask(limit(t), n.workers[1], who, "log", "3", inQuery)
+	must(t, err)
+	logs, err := n.client.Logs(limit(t), client.LogQuery{Cluster: n.where.Cluster, Contract: x.id, From: who, Worker: n.workers[1]})
+	must(t, err)
+	var read []string
+	for _, e := range logs.Entries {
+		for _, l := range e.Lines {
+			read = append(read, l.Text)
+		}
+	}
+	same(t, "what the owner reads", read, []string{inCommand, inQuery}) // so that there was something to leak
+
+	answering := serve(t, reachable, (*httptest.Server).Start)
+	for url, status := range map[string]string{
+		answering.URL + "/" + words("the path of a request"):                            `"status_code":200`,
+		"http://" + freePorts(t, 1)[0] + "/" + words("the path of a request to nobody"): `"status_code":523`,
+		"http://" + unreachable + ":4000/" + words("the path of a request not allowed"): `"status_code":524`,
+	} {
+		said, _, err := x.ask(limit(t), n.workers[0], who, "http_get", strconv.Quote(url))
+		must(t, err)
+		if !strings.Contains(said, status) {
+			t.Fatalf("%s gives %s", url, said)
+		}
+	}
+	x.call(t, who, "record_http", strconv.Quote(answering.URL+"/"+words("the path of a request in a command")))
+	same(t, "requests", answering.requests.Load(), 1)
 }
 
 // refusedContract makes a contract whose constructor says no, so that it is never registered: its id is in nothing.

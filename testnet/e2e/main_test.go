@@ -80,6 +80,9 @@ func needs(t *testing.T, what string) {
 	t.Skipf("this test needs %s", what)
 }
 
+// reachable is the one address of this machine that contracts may reach; others of it, such as the next, they may not.
+const reachable, unreachable = "127.0.0.1", "127.0.0.2"
+
 // shared is the network of the tests that leave it as they found it.
 var shared struct {
 	once sync.Once
@@ -88,14 +91,14 @@ var shared struct {
 }
 
 // sharedNetwork has two workers, checkpoint marks and rotations of the EcdhKeys every few seconds, and a chain that
-// forgets bodies soon.
+// forgets bodies soon. Contracts may reach one address of this machine.
 func sharedNetwork(t *testing.T) *network {
 	t.Helper()
 	needPrograms(t)
 	shared.once.Do(func() {
 		shared.net, shared.err = start(testnet.Options{
 			Home: filepath.Join(scratch, "shared"), Workers: 2, BlockTime: 100 * time.Millisecond,
-			MarkInterval: 40, BodyRetention: 60, RotationInterval: 150,
+			MarkInterval: 40, BodyRetention: 60, RotationInterval: 150, HTTPAllow: []string{reachable + "/32"},
 		})
 	})
 	if shared.err != nil {

@@ -3,11 +3,7 @@ package clientcmd
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,7 +18,7 @@ import (
 type contractFlags struct {
 	*options
 	from, payer string
-	file        string
+	file, abi   string
 	value       string
 	gas         uint64
 	worker      string
@@ -37,8 +33,8 @@ func contractCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "contract", Short: "Deploy, call and query confidential contracts", Args: cobra.NoArgs}
 	cmd.AddCommand(logsCommand(o))
 	o.addTo(cmd)
-	cmd.AddCommand(deployCommand(o), callCommand(o), queryCommand(o), contractShowCommand(o), contractListCommand(o),
-		contractABICommand(o), contractLintCommand(o))
+	cmd.AddCommand(deployCommand(o), uploadCommand(o), callCommand(o), queryCommand(o), contractShowCommand(o),
+		contractListCommand(o), contractABICommand(o), contractLintCommand(o))
 	return cmd
 }
 
@@ -88,6 +84,7 @@ Where the posting account is known to be yours, let another one post: --payer.`,
 	f.addSigner(cmd)
 	f.addValue(cmd)
 	f.addFile(cmd)
+	f.addABI(cmd)
 	f.addWorker(cmd)
 	cmd.Flags().Lookup("worker").Usage += "; with --dry-run"
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "run it as a query: show gas, output and events, change nothing")
@@ -110,6 +107,7 @@ host sees that somebody asks, not who, what or whom.
 	}
 	f.addFrom(cmd)
 	f.addFile(cmd)
+	f.addABI(cmd)
 	f.addWorker(cmd)
 	cmd.Flags().Uint64Var(&f.gas, "gas", 0, "gas limit (default: as much as a worker gives)")
 	return cmd
@@ -138,7 +136,13 @@ func (f *contractFlags) addValue(cmd *cobra.Command) {
 }
 
 func (f *contractFlags) addFile(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.file, "contract-file", "", "the contract's .contract or metadata file (default: the one that deploy remembered)")
+	cmd.Flags().StringVar(&f.file, "contract-file", "", "the contract's .contract or metadata file, remembered if it is of the code that the contract has now (default: the one that is remembered)")
+}
+
+// addABI adds the flag for the messages of another contract than the called one.
+func (f *contractFlags) addABI(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.abi, "abi", "", "a .contract or metadata file whose messages to use, whatever code the contract has: for one that hands them on")
+	cmd.MarkFlagsMutuallyExclusive("abi", "contract-file")
 }
 
 func (f *contractFlags) addWorker(cmd *cobra.Command) {
@@ -201,7 +205,7 @@ func (f *contractFlags) call(ctx context.Context, s *session, args []string) (re
 		return f.ask(ctx, s, t, value)
 	}
 	if !t.message.Mutates {
-		s.note(yellow, "%s changes nothing; `phalanx contract query` asks for it at no cost.", t.message.Label)
+		s.note(yellow, "%s changes nothing of its contract; `phalanx contract query` asks for it at no cost.", t.message.Label)
 	}
 	w, err := s.signer(f.from, f.payer)
 	if err != nil {
@@ -262,6 +266,9 @@ func outcome(c *abi.Contract, m *abi.Message, o wire.Outcome, failed error) erro
 		return failed
 	}
 	value, isErr, err := c.DecodeOutput(m, o.Output)
+	if err != nil && o.Status == wire.StatusDone && len(o.Output) == 0 {
+		return nil // it ended itself, which leaves nobody to answer
+	}
 	switch {
 	case err == nil && isErr:
 		return fmt.Errorf("%w: %s: %s", errContract, m.Label, printable(value))
@@ -271,136 +278,10 @@ func outcome(c *abi.Contract, m *abi.Message, o wire.Outcome, failed error) erro
 	return err
 }
 
-// target is what a call or query is for.
-type target struct {
-	id       wire.ContractID
-	cluster  wire.ClusterID
-	contract *abi.Contract
-	message  *abi.Message
-	input    []byte
-}
-
-// target resolves the contract, its cluster and the message.
-func (f *contractFlags) target(ctx context.Context, s *session, args []string) (target, error) {
-	var t target
-	var err error
-	if t.id, err = parseContract(args[0]); err != nil {
-		return t, err
-	}
-	if t.contract, err = s.metadata(t.id, f.file); err != nil {
-		return t, err
-	}
-	if t.message, err = t.contract.Message(args[1]); err != nil {
-		return t, err
-	}
-	if t.input, err = t.contract.EncodeCall(t.message, args[2:]); err != nil {
-		return t, badArguments(err)
-	}
-	t.cluster, err = f.clusterOf(ctx, s, t.id, wire.CodeHash(t.contract.CodeHash()))
-	return t, err
-}
-
-// clusterOf finds a contract's cluster: what the chain says, or, for the chain learns of a contract some blocks after
-// its receipt, --cluster or the network's. It makes sure that the file is of the contract's code, if the chain knows it: a
-// contract may have taken other code than it was made of, which only the cluster knows.
-func (f *contractFlags) clusterOf(ctx context.Context, s *session, id wire.ContractID, code wire.CodeHash) (wire.ClusterID, error) {
-	cluster, made, err := s.clusterHolding(ctx, id)
-	if err != nil || made.IsZero() || made == code {
-		return cluster, err
-	}
-	from, err := s.account(f.from, "from")
-	if err != nil {
-		return cluster, err
-	}
-	now, err := s.client.ContractCode(ctx, cluster, id, client.Of(from))
-	if err != nil {
-		return cluster, fmt.Errorf("the file is not of the code that the contract was made of; asking for its code now: %w", err)
-	}
-	if now.Code != code {
-		return cluster, usage("the file is of other code (%s) than the contract (%s)", code, now.Code)
-	}
-	return cluster, nil
-}
-
-// clusterHolding finds a contract's cluster, and the code it was made of; no code where the chain does not know it.
-func (s *session) clusterHolding(ctx context.Context, id wire.ContractID) (wire.ClusterID, wire.CodeHash, error) {
-	r, err := s.client.Contract(ctx, id)
-	if errors.Is(err, client.ErrNotFound) {
-		return s.net.Cluster, wire.CodeHash{}, s.needCluster()
-	}
-	if err != nil {
-		return wire.ClusterID{}, wire.CodeHash{}, err
-	}
-	if s.options.cluster != "" && r.Record.Cluster != s.net.Cluster {
-		return wire.ClusterID{}, wire.CodeHash{}, usage("the contract is in another cluster: %s", r.Record.Cluster)
-	}
-	return r.Record.Cluster, r.Record.CodeHash, nil
-}
-
-func (s *session) needCluster() error {
-	if s.net.Cluster.IsZero() {
-		return usage("which cluster? give --cluster; `phalanx cluster list` lists them")
-	}
-	return nil
-}
-
-// contractPath is where deploy remembers a contract's file.
-func (s *session) contractPath(id wire.ContractID) string {
-	return filepath.Join(s.home, "contracts", id.String()+".contract")
-}
-
-func (s *session) remember(id wire.ContractID, file []byte) error {
-	path := s.contractPath(id)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("the contract exists, its file could not be remembered: %w", err)
-	}
-	if err := os.WriteFile(path, file, 0o600); err != nil {
-		return fmt.Errorf("the contract exists, its file could not be remembered: %w", err)
-	}
-	return nil
-}
-
-// metadata reads the file of a contract.
-func (s *session) metadata(id wire.ContractID, file string) (*abi.Contract, error) {
-	if file == "" {
-		file = s.contractPath(id)
-		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-			return nil, usage("the messages of %s are not known here: give its .contract or metadata file with --contract-file", id)
-		}
-	}
-	_, c, err := readContract(file)
-	return c, err
-}
-
-func readContract(path string) ([]byte, *abi.Contract, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, usage("%v: give the path of a .contract file or of the metadata .json beside it", err)
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, abi.MaxFile+1))
-	if err != nil {
-		return nil, nil, usage("%v: give the path of a .contract file or of the metadata .json beside it", err)
-	}
-	c, err := abi.Parse(raw)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return raw, c, nil
-}
-
 func badArguments(err error) error { return usageOf(err) }
 
 // usageOf makes an error one of usage, keeping what it is.
 func usageOf(err error) error { return fmt.Errorf("%w%w", err, &usageError{}) }
-
-func parseContract(text string) (wire.ContractID, error) {
-	id, err := wire.ParseDigest[wire.ContractID](text)
-	if err != nil {
-		return id, usage("contract id: %v", err)
-	}
-	return id, nil
-}
 
 func parseSalt(text string) (salt [32]byte, err error) {
 	if text == "" {

@@ -183,7 +183,8 @@ func (f *lintFlags) compare(ctx context.Context, s *session, engine *contract.En
 		if err == nil {
 			report.Add(i, a, b)
 			if a.Failed() {
-				failed = p.failure(len(p.calls)-1, a.Why(), a.Output)
+				view.Failure = a.Why()
+				failed = p.failure(len(p.calls)-1, view.Failure, a.Output)
 			}
 			continue
 		}
@@ -196,6 +197,9 @@ func (f *lintFlags) compare(ctx context.Context, s *session, engine *contract.En
 	}
 	if len(report.Findings) == 0 && report.Failed+view.Skipped == f.pairs {
 		return nil, failed
+	}
+	if report.Failed < f.pairs {
+		view.Failure = ""
 	}
 	return view, view.fill(p, &report)
 }
@@ -228,11 +232,12 @@ type lintView struct {
 	Secrets  []string      `json:"secrets"`
 	Seed     uint64        `json:"seed"`
 	Pairs    int           `json:"pairs"`
-	Same     int           `json:"same_length"`  // pairs whose inputs have the same lengths
-	Other    int           `json:"other_length"` // the other pairs
-	Failed   int           `json:"failed"`       // pairs in which the message failed on both sides
-	Skipped  int           `json:"skipped"`      // pairs in which a set-up call failed
-	Cut      bool          `json:"cut"`          // not all that a call did was compared
+	Same     int           `json:"same_length"`       // pairs whose inputs have the same lengths
+	Other    int           `json:"other_length"`      // the other pairs
+	Failed   int           `json:"failed"`            // pairs in which the message failed on both sides
+	Failure  string        `json:"failure,omitempty"` // how it failed in the last of them, where they are all
+	Skipped  int           `json:"skipped"`           // pairs in which a set-up call failed
+	Cut      bool          `json:"cut"`               // not all that a call did was compared
 	Findings []findingView `json:"findings"`
 
 	signature string
@@ -302,6 +307,9 @@ func (v *lintView) text(w io.Writer) {
 		if note.pairs > 0 {
 			fmt.Fprintf(w, "          in %d of them %s\n", note.pairs, note.what)
 		}
+	}
+	if v.Failure != "" {
+		fmt.Fprintf(w, "          so that no more than its beginning was compared; the last failure: %s\n", oneLine(v.Failure))
 	}
 	if v.Cut {
 		fmt.Fprintf(w, "          a call did more than is compared: its first %d host calls and storage accesses are\n", leak.MaxSteps)

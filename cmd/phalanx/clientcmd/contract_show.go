@@ -18,9 +18,15 @@ func contractShowCommand(o *options) *cobra.Command {
 	f := &contractFlags{options: o}
 	cmd := &cobra.Command{
 		Use: "show CONTRACT", Short: "Show a contract's record, proven, and its messages", Args: cobra.ExactArgs(1),
-		Example: "  phalanx contract show 0x4f1c…",
-		RunE:    o.online(f.show),
+		Long: `Show what the chain has of a contract, proven, and the messages that its file names.
+
+The chain knows the code that a contract was made of. Which code it has now, whether it still exists, and that contracts
+have made it, the cluster alone knows: --from asks a worker, with a query, and shows that too.`,
+		Example: "  phalanx contract show 0x4f1c…\n" +
+			"  phalanx contract show 0x4f1c… --from alice",
+		RunE: o.online(f.show),
 	}
+	cmd.Flags().StringVar(&f.from, "from", "", "key that signs the question which code the contract has now (default: it is not asked)")
 	f.addFile(cmd)
 	return cmd
 }
@@ -61,8 +67,16 @@ type contractView struct {
 	Index    uint64          `json:"index"`
 	Height   uint64          `json:"height"`
 	ProvenAt uint64          `json:"proven_at"`
+	Now      *codeView       `json:"now,omitempty"`
 	Name     string          `json:"name,omitempty"`
 	Messages []messageView   `json:"messages,omitempty"`
+}
+
+// codeView is what a worker says of a contract's code.
+type codeView struct {
+	CodeHash wire.CodeHash    `json:"code_hash"`
+	Born     wire.CodeHash    `json:"made_of"`
+	Deployer *wire.ContractID `json:"made_by,omitempty"` // the contract that made it
 }
 
 type messageView struct {
@@ -84,11 +98,10 @@ func (f *contractFlags) show(ctx context.Context, s *session, args []string) (re
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.client.Contract(ctx, id)
+	v, err := f.record(ctx, s, id)
 	if err != nil {
 		return nil, err
 	}
-	v := recordView(id, r)
 	c, err := s.metadata(id, f.file)
 	if errors.Is(err, errUsage) && f.file == "" {
 		s.note(yellow, "%v", err)
@@ -97,10 +110,62 @@ func (f *contractFlags) show(ctx context.Context, s *session, args []string) (re
 	if err != nil {
 		return nil, err
 	}
-	if hash := wire.CodeHash(c.CodeHash()); hash != r.Record.CodeHash {
-		return nil, usage("the file is of other code (%s) than the contract (%s)", hash, r.Record.CodeHash)
+	code := v.CodeHash
+	if v.Now != nil {
+		code = v.Now.CodeHash
 	}
-	v.describe(c)
+	hash := wire.CodeHash(c.CodeHash())
+	if hash == code {
+		v.describe(c)
+		return v, nil
+	}
+	if f.file != "" && v.Now != nil {
+		return nil, otherCode(hash, code)
+	}
+	if f.file != "" {
+		return nil, usage("the file is of other code (%s) than the contract was made of (%s); --from asks which it has now", hash, code)
+	}
+	s.note(yellow, "The messages are not shown: the file that is known here is of code that the contract does not have; --contract-file gives the right one.")
+	return v, nil
+}
+
+// record returns what the chain has of a contract and, if there is somebody to ask as, what a worker says.
+func (f *contractFlags) record(ctx context.Context, s *session, id wire.ContractID) (contractView, error) {
+	r, err := s.client.Contract(ctx, id)
+	if f.from == "" && errors.Is(err, client.ErrNotFound) {
+		return contractView{}, fmt.Errorf("%w; --from asks the cluster, which alone knows contracts that contracts made", err)
+	}
+	unknown := errors.Is(err, client.ErrNotFound)
+	if err != nil && !unknown {
+		return contractView{}, err
+	}
+	v := recordView(id, r)
+	if unknown {
+		v = contractView{Contract: id, Cluster: s.net.Cluster}
+		if err := s.needCluster(); err != nil {
+			return v, err
+		}
+	}
+	if f.from == "" {
+		return v, nil
+	}
+	from, err := s.account(f.from, "from")
+	if err != nil {
+		return v, err
+	}
+	now, err := s.client.ContractCode(ctx, v.Cluster, id, client.Of(from))
+	var said *client.OutcomeError
+	if !unknown && errors.As(err, &said) {
+		s.note(yellow, "The cluster has it no more, or not yet: %v.", said)
+		return v, nil
+	}
+	if err != nil {
+		return v, err
+	}
+	v.Now = &codeView{now.Code, now.Born, now.Deployer}
+	if unknown {
+		v.CodeHash = now.Born
+	}
 	return v, nil
 }
 
@@ -112,8 +177,16 @@ func (v *contractView) describe(c *abi.Contract) {
 }
 
 func (v contractView) text(w io.Writer) {
-	fmt.Fprintf(w, "contract  %s\ncluster   %s\ncode      %s\nmade by   message %d of the cluster; on the chain since height %d (proven at %d)\n",
-		v.Contract, v.Cluster, v.CodeHash, v.Index, v.Height, v.ProvenAt)
+	fmt.Fprintf(w, "contract  %s\ncluster   %s\ncode      %s\n", v.Contract, v.Cluster, v.CodeHash)
+	if v.Now != nil && v.Now.CodeHash != v.CodeHash {
+		fmt.Fprintf(w, "code now  %s\n", v.Now.CodeHash)
+	}
+	switch {
+	case v.Height != 0:
+		fmt.Fprintf(w, "made by   message %d of the cluster; on the chain since height %d (proven at %d)\n", v.Index, v.Height, v.ProvenAt)
+	case v.Now != nil && v.Now.Deployer != nil:
+		fmt.Fprintf(w, "made by   contract %s; the chain does not know it\n", v.Now.Deployer)
+	}
 	if v.Name != "" {
 		fmt.Fprintf(w, "name      %s\n", v.Name)
 	}

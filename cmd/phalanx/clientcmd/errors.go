@@ -10,6 +10,7 @@ import (
 	"github.com/phalanx-network/phalanx/client/account"
 	"github.com/phalanx-network/phalanx/client/node"
 	"github.com/phalanx-network/phalanx/client/tx"
+	"github.com/phalanx-network/phalanx/wire"
 )
 
 // Exit codes.
@@ -82,6 +83,10 @@ var advice = []struct {
 func advise(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
+	}
+	var ended *client.OutcomeError
+	if errors.As(err, &ended) && ended.Status == wire.StatusOutOfGas {
+		return fmt.Errorf("%w\n  → give it more: --gas", err)
 	}
 	for _, a := range advice {
 		if errors.Is(err, a.is) {

@@ -3,6 +3,7 @@ package clientcmd
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/phalanx-network/phalanx/client"
@@ -53,6 +54,40 @@ func TestExitCodes(t *testing.T) {
 func TestPrintable(t *testing.T) {
 	if got := printable([]byte("a\x1b[31mb\u009bc\xff\n")); got != "a\uFFFD[31mb\uFFFDc\uFFFD\n" {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestContractIDs reads an id as the chain writes it and as contracts do; what is almost one is none.
+func TestContractIDs(t *testing.T) {
+	const id = "0xb784096bf157c229f3430ece02ac957e2198a497deab4fa0e346b3cbb01e10a9"
+	const address = "5GDKqrj7tCxALpzZ2HN3kBfrbV1pBgA5BPqJVqCP6jDqRMNS"
+	for _, text := range []string{id, id[2:], address} {
+		if got, err := parseContract(text); err != nil || got.String() != id {
+			t.Errorf("%q: %s, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "0x", id[:65], id + "00", address[1:], address[:47] + "T"} {
+		if got, err := parseContract(text); !errors.Is(err, errUsage) {
+			t.Errorf("%q: %s, %v", text, got, err)
+		}
+	}
+}
+
+// TestOutcomeWords says how a call ended once, and why where that is more.
+func TestOutcomeWords(t *testing.T) {
+	for want, e := range map[string]client.OutcomeError{
+		"trapped":                    {Status: wire.StatusTrapped, Fault: "trapped"},
+		"trapped: unreachable":       {Status: wire.StatusTrapped, Fault: "unreachable"},
+		"trapped: sign: invalid key": {Status: wire.StatusTrapped, Fault: "trapped: sign: invalid key"},
+		"out of gas":                 {Status: wire.StatusOutOfGas},
+		"refused: no such contract":  {Status: wire.StatusRefused, Fault: "no such contract"},
+	} {
+		if e.Error() != want {
+			t.Errorf("%q, want %q", e.Error(), want)
+		}
+	}
+	if got := advise(&client.OutcomeError{Status: wire.StatusOutOfGas}).Error(); !strings.HasSuffix(got, "--gas") {
+		t.Errorf("out of gas: %q", got)
 	}
 }
 

@@ -95,8 +95,8 @@ func eventOf(c *abi.Contract, e wire.Event) eventView {
 
 func (e execution) text(w io.Writer) {
 	fmt.Fprintf(w, "status    %s\n", e.Status)
-	if e.Fault != "" {
-		fmt.Fprintf(w, "fault     %s\n", oneLine(e.Fault))
+	if e.Fault != "" && e.Fault != e.Status {
+		fmt.Fprintf(w, "fault     %s\n", oneLine(strings.TrimPrefix(e.Fault, e.Status+": ")))
 	}
 	if string(e.Output) != "null" {
 		fmt.Fprintf(w, "output    %s\n", printable(e.Output))
