@@ -49,11 +49,11 @@ func Verify(root *x509.Certificate, path []*x509.Certificate, alg x509.Signature
 	if path[len(path)-1].IsCA {
 		return reason.New(reason.Chain, "%q signed evidence and is an authority", parent.Subject.CommonName)
 	}
-	if err := holds(root, now); err != nil {
+	if err := Holds(root, now); err != nil {
 		return err
 	}
 	for _, cert := range path {
-		if err := holds(cert, now); err != nil {
+		if err := Holds(cert, now); err != nil {
 			return err
 		}
 	}
@@ -93,7 +93,8 @@ func constrained(c *x509.Certificate) bool {
 		len(c.PermittedEmailAddresses)+len(c.ExcludedEmailAddresses)+len(c.PermittedURIDomains)+len(c.ExcludedURIDomains) != 0
 }
 
-func holds(cert *x509.Certificate, now time.Time) error {
+// Holds checks that now lies within a certificate's dates.
+func Holds(cert *x509.Certificate, now time.Time) error {
 	if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
 		return reason.New(reason.Expired, "certificate %q holds from %s to %s, not at %s", cert.Subject.CommonName,
 			stamp(cert.NotBefore), stamp(cert.NotAfter), stamp(now))
@@ -103,7 +104,7 @@ func holds(cert *x509.Certificate, now time.Time) error {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// MaxCRL is the size of a revocation list that [CheckRevoked] takes, in bytes of DER.
+// MaxCRL is the size of a revocation list that [ParseCRL] takes, in bytes of DER.
 const MaxCRL = 64 << 10
 
 // ParseCRL reads one DER revocation list of at most MaxCRL bytes with nothing after it.
