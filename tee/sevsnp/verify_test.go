@@ -425,6 +425,13 @@ func BenchmarkVerify(b *testing.B) {
 			must(sevsnp.Verify(report, c, o))
 		}
 	})
+	for _, s := range samples(b) {
+		b.Run("whole, "+s.name, func(b *testing.B) {
+			for b.Loop() {
+				must(sevsnp.Verify(s.report, s.collateral, s.options))
+			}
+		})
+	}
 	ark, ask := must(x509.ParseCertificate(m.Root())), must(x509.ParseCertificate(c.Intermediate))
 	vcek, crl := must(x509.ParseCertificate(c.EndorsementKey)), must(x509.ParseRevocationList(c.CRLs[0]))
 	der := must(abi.ReportToSignatureDER(report))
