@@ -67,7 +67,7 @@ func ParseCollateral(data []byte) (*Collateral, error) {
 		default:
 			out, known := texts[name]
 			if known {
-				*out = append([]byte(nil), r.bytes()...)
+				*out = r.own()
 			}
 			return known
 		}

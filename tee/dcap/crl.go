@@ -6,11 +6,10 @@ import (
 	"math/big"
 )
 
-// oids of CRL extensions that are understood: the rest, if critical, may narrow what a list says.
+// CRL extensions that may be critical. Any other may narrow what a list says.
 const (
 	oidCRLNumber    = "2.5.29.20"
 	oidAuthorityKey = "2.5.29.35"
-	oidReasonCode   = "2.5.29.21"
 )
 
 // revocationList parses a CRL and checks that issuer signed it and that it is the current one.

@@ -1,6 +1,7 @@
 package dcap
 
 import (
+	"bytes"
 	"encoding/hex"
 	"slices"
 	"time"
@@ -120,28 +121,52 @@ func (r *jsonReader) array(item func()) { r.list('[', ']', item) }
 // text reads a string.
 func (r *jsonReader) text() string { return string(r.bytes()) }
 
-// bytes reads a string. The result may alias the input.
+// special are the bytes that end a run of plain ones within a string.
+var special = func() (t [256]bool) {
+	for c := range ' ' {
+		t[c] = true
+	}
+	t['"'], t['\\'] = true, true
+	return t
+}()
+
+// plain returns how many bytes from pos on stand for themselves.
+func (r *jsonReader) plain() int {
+	rest := r.data[r.pos:]
+	for i, c := range rest {
+		if special[c] {
+			return i
+		}
+	}
+	return len(rest)
+}
+
+// bytes reads a string. The result aliases the input unless the string has escapes.
 func (r *jsonReader) bytes() []byte {
+	s, _ := r.string()
+	return s
+}
+
+// own reads a string into bytes of its own.
+func (r *jsonReader) own() []byte {
+	s, aliases := r.string()
+	if aliases {
+		return bytes.Clone(s)
+	}
+	return s
+}
+
+func (r *jsonReader) string() (s []byte, aliases bool) {
 	if r.expect('"'); r.err != nil {
-		return nil
+		return nil, false
 	}
 	start := r.pos
-	for r.pos < len(r.data) {
-		switch c := r.data[r.pos]; {
-		case c == '"':
-			out := r.data[start:r.pos]
-			r.pos++
-			return r.utf8(out)
-		case c == '\\':
-			return r.escaped(start)
-		case c < ' ':
-			r.fail("control character in a string")
-			return nil
-		}
+	r.pos += r.plain()
+	if r.pos < len(r.data) && r.data[r.pos] == '"' {
 		r.pos++
+		return r.utf8(r.data[start : r.pos-1]), true
 	}
-	r.fail("string without an end")
-	return nil
+	return r.escaped(start), false
 }
 
 func (r *jsonReader) utf8(s []byte) []byte {
@@ -152,22 +177,23 @@ func (r *jsonReader) utf8(s []byte) []byte {
 	return s
 }
 
-// escaped reads the rest of a string whose first escape is at pos.
+// escaped reads a string that begins at start and of which all before pos is plain.
 func (r *jsonReader) escaped(start int) []byte {
-	out := append(make([]byte, 0, 2*(r.pos-start)+64), r.data[start:r.pos]...)
+	out := append(make([]byte, 0, 2*(r.pos-start)+256), r.data[start:r.pos]...)
 	for r.pos < len(r.data) && r.err == nil {
 		c := r.data[r.pos]
 		r.pos++
-		switch {
-		case c == '"':
+		switch c {
+		case '"':
 			return r.utf8(out)
-		case c == '\\':
+		case '\\':
 			out = r.escape(out)
-		case c < ' ':
-			r.fail("control character in a string")
 		default:
-			out = append(out, c)
+			r.fail("control character in a string")
 		}
+		n := r.plain()
+		out = append(out, r.data[r.pos:r.pos+n]...)
+		r.pos += n
 	}
 	r.fail("string without an end")
 	return nil

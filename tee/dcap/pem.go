@@ -3,7 +3,6 @@ package dcap
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/pem"
 )
 
 const (
@@ -15,7 +14,7 @@ const (
 var base64Strict = base64.StdEncoding.Strict()
 
 // splitPEM returns the DER of exactly n certificates and what follows them. It takes one spelling only, the one that
-// Intel's service writes and [pem.Encode] too: full lines of 64 characters, a line feed after each, nothing between
+// Intel's service writes and encoding/pem too: full lines of 64 characters, a line feed after each, nothing between
 // blocks. The line feed after the last block may be missing. Otherwise a quote could be spelled in many ways, for
 // nothing signs the spelling.
 func splitPEM(data []byte, n int) (ders [][]byte, rest []byte, err error) {
@@ -58,13 +57,4 @@ func decodeLines(text []byte) ([]byte, bool) {
 	out := make([]byte, base64Strict.DecodedLen(len(text)))
 	n, err := base64Strict.Decode(out, text)
 	return out[:n], err == nil
-}
-
-// joinPEM is the inverse of splitPEM.
-func joinPEM(ders ...[]byte) []byte {
-	var out []byte
-	for _, der := range ders {
-		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	}
-	return out
 }

@@ -101,8 +101,7 @@ var refusals = map[Refusal]*tee.Refusal{
 
 // refusal wraps the tee.Refusal that fits beside the reason of this package.
 func refusal(err error) error {
-	var r Refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[Refusal](err); ok {
 		return fmt.Errorf("%w: %w", refusals[r], err)
 	}
 	return fmt.Errorf("%w: %w", tee.ErrFormat, err)

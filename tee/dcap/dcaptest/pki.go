@@ -84,6 +84,7 @@ func (b *builder) issue(r, issuer Role) error {
 		NotBefore: b.Now.Add(-24 * time.Hour), NotAfter: b.Now.Add(year),
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment,
 		SubjectKeyId:          derive("key identifier", b.Seed, string(r))[:20],
+		CRLDistributionPoints: []string{"https://certificates.trustedservices.intel.com/IntelSGXRootCA.der"},
 		BasicConstraintsValid: true, SignatureAlgorithm: x509.ECDSAWithSHA256,
 	}
 	switch r {
