@@ -286,35 +286,6 @@ func TestEmbeddedRoot(t *testing.T) {
 	}
 }
 
-func FuzzVerify(f *testing.F) {
-	a := must(nt.New(start))
-	good := must(a.Document(now, bound, false))
-	f.Add(good)
-	f.Add(must(a.Document(now, nil, true)))
-	f.Add([]byte{0x84, 0x44, 0xa1, 0x01, 0x38, 0x22, 0xa0, 0x41, 0xbf, 0x40})
-	f.Fuzz(func(t *testing.T, document []byte) {
-		_, err := nitro.Verify(document, under(a))
-		if err != nil && reason.Of(err) == "" {
-			t.Fatalf("no word: %v", err)
-		}
-	})
-}
-
-// FuzzPayload signs what it is given, so that the parser of payloads is reached.
-func FuzzPayload(f *testing.F) {
-	a := must(nt.New(start))
-	f.Add(nt.Payload(a.Fields(now, bound, false)))
-	f.Add(nt.Payload(a.Fields(now, nil, true)))
-	f.Add([]byte{0xbf, 0xff})
-	f.Add([]byte{0xa1, 0x64, 'p', 'c', 'r', 's', 0xbf, 0x00})
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		r, err := nitro.Verify(must(a.Sign(nt.ES384, payload)), under(a))
-		if (err != nil && reason.Of(err) == "") || (err == nil && (r.ModuleID == "" || len(r.PCRs) == 0)) {
-			t.Fatalf("%+v, %v", r, err)
-		}
-	})
-}
-
 // BenchmarkVerify measures the whole, and the bare checks: the same signatures on certificates that are parsed
 // beforehand. The real document has one authority more than the made one, as all of AWS's have.
 func BenchmarkVerify(b *testing.B) {
