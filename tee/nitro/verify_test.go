@@ -194,12 +194,15 @@ func TestPath(t *testing.T) {
 	}
 }
 
-// TestEveryByte flips a bit of each byte of documents. Nothing may pass.
-func TestEveryByte(t *testing.T) {
+// TestFlippedBytes flips a bit of every third byte of documents, and of each at both ends. Nothing may pass.
+func TestFlippedBytes(t *testing.T) {
 	a := must(nt.New(start))
 	for name, s := range samples(t, a) {
 		words := map[reason.Word]int{}
 		for i := range s.document {
+			if i > 20 && i < len(s.document)-100 && i%3 != 0 {
+				continue
+			}
 			bad := slices.Clone(s.document)
 			bad[i] ^= 1 << (i % 8)
 			_, err := nitro.Verify(bad, s.options)
@@ -220,7 +223,7 @@ func TestRandomMutations(t *testing.T) {
 	a := must(nt.New(start))
 	good := must(a.Document(now, bound, false))
 	rng := rand.New(rand.NewPCG(3, 4))
-	for range 3000 {
+	for range 1000 {
 		bad := slices.Clone(good)
 		for range 1 + rng.IntN(4) {
 			at, n := rng.IntN(len(bad)), rng.IntN(20)

@@ -284,7 +284,7 @@ func TestRandomMutations(t *testing.T) {
 	c.CRLs = [][]byte{must(m.CRL(now.Add(-time.Hour)))}
 	rng := rand.New(rand.NewPCG(1, 2))
 	report := must(m.Report(nil))
-	for range 3000 {
+	for range 1000 {
 		bad := &sevsnp.Collateral{EndorsementKey: c.EndorsementKey, Intermediate: c.Intermediate, CRLs: [][]byte{c.CRLs[0]}}
 		r := report
 		part := []*[]byte{&r, &bad.EndorsementKey, &bad.Intermediate, &bad.CRLs[0]}[rng.IntN(4)]
@@ -373,7 +373,7 @@ func TestOracle(t *testing.T) {
 	for bit := range 8 * len(report) {
 		bad := slices.Clone(report)
 		bad[bit/8] ^= 1 << (bit % 8)
-		if bit%8 != 4 && bit/8 != 0x18a { // one bit of each byte, and all of the stepping
+		if bit%28 != 4 && bit/8 != 0x18a { // one bit of most fields, and all of the stepping
 			continue
 		}
 		_, err := sevsnp.Verify(bad, c, under(m))
