@@ -258,6 +258,7 @@ func TestRealEvidence(t *testing.T) {
 		status           string
 	}{
 		{"tdx-v4/quote.bin", "tdx-v4/collateral.json", june, "tdx", 4, Accepted, "UpToDate"},
+		{"tdx-v4-near/quote.hex", "tdx-v4-near/collateral.json", time.Date(2025, 9, 4, 7, 41, 59, 0, time.UTC), "tdx", 4, Accepted, "UpToDate"},
 		{"sgx-v3/quote.bin", "sgx-v3/collateral.json", june, "sgx-dcap-v3", 3, Refused, "ConfigurationAndSWHardeningNeeded"},
 		{"sev-snp/report.bin", "sev-snp/vcek.pem", time.Date(2026, 6, 18, 0, 0, 0, 0, time.UTC), "sev-snp", 3, Accepted, "UpToDate"},
 		{"nitro/document.cbor", "", time.UnixMilli(1766678659346), "nitro", 1, Accepted, "UpToDate"},
@@ -274,7 +275,7 @@ func TestRealEvidence(t *testing.T) {
 			t.Errorf("%s: %+v", tt.file, r)
 		}
 		for range 200 {
-			bad := slices.Clone(file)
+			bad := slices.Clone(unhex(file))
 			bad[rng.IntN(len(bad))] ^= byte(1 + rng.IntN(255))
 			// Zeros behind a quote are not part of it, so a change of one byte is found there as trailing.
 			if r := Judge(bad, files, DefaultPolicy(), Question{Now: tt.at}); r.Verdict == Accepted {
