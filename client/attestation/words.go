@@ -31,7 +31,8 @@ func (r *Report) Text(w io.Writer) {
 	}
 	fmt.Fprintf(w, "verdict      %s", r.Verdict)
 	if r.Verdict != Accepted {
-		fmt.Fprintf(w, " (%s): %s", r.Reason, r.Detail)
+		// A detail may quote names of certificates. On one line they cannot pass for lines of this report.
+		fmt.Fprintf(w, " (%s): %s", r.Reason, strings.Join(strings.Fields(r.Detail), " "))
 	}
 	fmt.Fprintln(w)
 }
