@@ -44,7 +44,7 @@ func build(tb testing.TB, w *dcaptest.World) *dcaptest.Evidence {
 	return ev
 }
 
-// verify passes the collateral through its JSON form.
+// verify asks for the evaluation that worlds have, so that an older one is refused.
 func verify(tb testing.TB, w *dcaptest.World, ev *dcaptest.Evidence) (*dcap.Result, error) {
 	tb.Helper()
 	return dcap.Verify(ev.Quote, ev.Collateral, dcap.Options{Roots: ev.Roots, Now: w.Now, MinEvaluation: 18})
