@@ -57,6 +57,9 @@ func revoke(roles ...dcaptest.Role) func(*dcaptest.World) {
 func ended(w *dcaptest.World, c *x509.Certificate)    { c.NotAfter = w.Now.Add(-time.Second) }
 func notBegun(w *dcaptest.World, c *x509.Certificate) { c.NotBefore = w.Now.Add(time.Second) }
 
+func listEnded(w *dcaptest.World, l *x509.RevocationList)    { l.NextUpdate = w.Now.Add(-time.Second) }
+func listNotBegun(w *dcaptest.World, l *x509.RevocationList) { l.ThisUpdate = w.Now.Add(time.Second) }
+
 var critical = pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}, Critical: true, Value: []byte{5, 0}}
 
 var certificateCases = []refusedCase{
@@ -110,30 +113,44 @@ var certificateCases = []refusedCase{
 		c.ExtraExtensions[0].Value = c.ExtraExtensions[0].Value[:40]
 	}), nil, 0},
 
-	{"root CRL ended", dcap.ErrExpired, list(dcaptest.Root, func(w *dcaptest.World, l *x509.RevocationList) { l.NextUpdate = w.Now.Add(-time.Second) }), nil, 0},
-	{"root CRL not begun", dcap.ErrNotYetValid, list(dcaptest.Root, func(w *dcaptest.World, l *x509.RevocationList) { l.ThisUpdate = w.Now.Add(time.Second) }), nil, 0},
-	{"PCK CRL ended", dcap.ErrExpired, list(dcaptest.PlatformCA, func(w *dcaptest.World, l *x509.RevocationList) { l.NextUpdate = w.Now.Add(-time.Second) }), nil, 0},
-	{"PCK CRL not begun", dcap.ErrNotYetValid, list(dcaptest.PlatformCA, func(w *dcaptest.World, l *x509.RevocationList) { l.ThisUpdate = w.Now.Add(time.Second) }), nil, 0},
+	{"root CRL ended", dcap.ErrExpired, list(dcaptest.Root, listEnded), nil, 0},
+	{"root CRL not begun", dcap.ErrNotYetValid, list(dcaptest.Root, listNotBegun), nil, 0},
+	{"PCK CRL ended", dcap.ErrExpired, list(dcaptest.PlatformCA, listEnded), nil, 0},
+	{"PCK CRL not begun", dcap.ErrNotYetValid, list(dcaptest.PlatformCA, listNotBegun), nil, 0},
 	{"PCK CRL speaks of some certificates only", dcap.ErrCRL, list(dcaptest.PlatformCA, func(_ *dcaptest.World, l *x509.RevocationList) {
 		l.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 28}, Critical: true, Value: []byte{0x30, 0}}}
 	}), nil, 0},
 	{"PCK CRL is a delta", dcap.ErrCRL, list(dcaptest.PlatformCA, func(_ *dcaptest.World, l *x509.RevocationList) {
 		l.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 27}, Critical: true, Value: []byte{2, 1, 1}}}
 	}), nil, 0},
-	{"root CRL in place of the PCK CRL", dcap.ErrCRL, nil, func(ev *dcaptest.Evidence) { ev.Collateral.PCKCRL = ev.Collateral.RootCRL }, 0},
-	{"PCK CRL in place of the root CRL", dcap.ErrCRL, nil, func(ev *dcaptest.Evidence) { ev.Collateral.RootCRL = ev.Collateral.PCKCRL }, 0},
+	{"root CRL in place of the PCK CRL", dcap.ErrCRL, nil, func(ev *dcaptest.Evidence) {
+		ev.Collateral.PCKCRL = ev.Collateral.RootCRL
+	}, 0},
+	{"PCK CRL in place of the root CRL", dcap.ErrCRL, nil, func(ev *dcaptest.Evidence) {
+		ev.Collateral.RootCRL = ev.Collateral.PCKCRL
+	}, 0},
 	{"PCK CRL damaged", dcap.ErrCRL, nil, func(ev *dcaptest.Evidence) { ev.Collateral.PCKCRL[len(ev.Collateral.PCKCRL)-1] ^= 1 }, 0},
-	{"root CRL damaged", dcap.ErrCRL, nil, func(ev *dcaptest.Evidence) { ev.Collateral.RootCRL[len(ev.Collateral.RootCRL)-1] ^= 1 }, 0},
-	{"PCK CRL followed by a byte", dcap.ErrFormat, nil, func(ev *dcaptest.Evidence) { ev.Collateral.PCKCRL = append(ev.Collateral.PCKCRL, 0) }, 0},
+	{"root CRL damaged", dcap.ErrCRL, nil, func(ev *dcaptest.Evidence) {
+		ev.Collateral.RootCRL[len(ev.Collateral.RootCRL)-1] ^= 1
+	}, 0},
+	{"PCK CRL followed by a byte", dcap.ErrFormat, nil, func(ev *dcaptest.Evidence) {
+		ev.Collateral.PCKCRL = append(ev.Collateral.PCKCRL, 0)
+	}, 0},
 	{"no PCK CRL", dcap.ErrFormat, nil, func(ev *dcaptest.Evidence) { ev.Collateral.PCKCRL = nil }, 0},
-	{"TCB signing chain in place of the PCK CRL's", dcap.ErrChain, nil, func(ev *dcaptest.Evidence) { ev.Collateral.PCKCRLChain = ev.Collateral.TCBInfoChain }, 0},
-	{"PCK CRL's chain in place of the TCB info's", dcap.ErrChain, nil, func(ev *dcaptest.Evidence) { ev.Collateral.TCBInfoChain = ev.Collateral.PCKCRLChain }, 0},
+	{"TCB signing chain in place of the PCK CRL's", dcap.ErrChain, nil, func(ev *dcaptest.Evidence) {
+		ev.Collateral.PCKCRLChain = ev.Collateral.TCBInfoChain
+	}, 0},
+	{"PCK CRL's chain in place of the TCB info's", dcap.ErrChain, nil, func(ev *dcaptest.Evidence) {
+		ev.Collateral.TCBInfoChain = ev.Collateral.PCKCRLChain
+	}, 0},
 	{"chain with a line more", dcap.ErrFormat, nil, func(ev *dcaptest.Evidence) {
 		ev.Collateral.QEIdentityChain = append(ev.Collateral.QEIdentityChain, '\n')
 	}, 0},
 	{"no root is trusted", dcap.ErrChain, nil, func(ev *dcaptest.Evidence) { ev.Roots = []*x509.Certificate{} }, 0},
 	{"Intel's root alone is trusted", dcap.ErrChain, nil, func(ev *dcaptest.Evidence) { ev.Roots = nil }, 0},
-	{"root of the same name and another key", dcap.ErrChain, nil, func(ev *dcaptest.Evidence) { ev.Roots = []*x509.Certificate{dcap.IntelRoot()} }, 0},
+	{"root of the same name and another key", dcap.ErrChain, nil, func(ev *dcaptest.Evidence) {
+		ev.Roots = []*x509.Certificate{dcap.IntelRoot()}
+	}, 0},
 }
 
 var documentCases = []refusedCase{
@@ -142,9 +159,13 @@ var documentCases = []refusedCase{
 	{"QE identity ended", dcap.ErrExpired, func(w *dcaptest.World) { w.QEIdentity.NextUpdate = w.Now.Add(-time.Second) }, nil, 0},
 	{"QE identity not begun", dcap.ErrNotYetValid, func(w *dcaptest.World) { w.QEIdentity.IssueDate = w.Now.Add(time.Second) }, nil, 0},
 	{"TCB info signature", dcap.ErrSignature, nil, func(ev *dcaptest.Evidence) { ev.Collateral.TCBInfoSignature[9] ^= 1 }, 0},
-	{"TCB info signature is zero", dcap.ErrSignature, nil, func(ev *dcaptest.Evidence) { ev.Collateral.TCBInfoSignature = [64]byte{} }, 0},
+	{"TCB info signature is zero", dcap.ErrSignature, nil, func(ev *dcaptest.Evidence) {
+		ev.Collateral.TCBInfoSignature = [64]byte{}
+	}, 0},
 	{"QE identity signature", dcap.ErrSignature, nil, func(ev *dcaptest.Evidence) { ev.Collateral.QEIdentitySignature[40] ^= 1 }, 0},
-	{"TCB info spelled otherwise", dcap.ErrSignature, nil, func(ev *dcaptest.Evidence) { ev.Collateral.TCBInfo = append(ev.Collateral.TCBInfo, ' ') }, 0},
+	{"TCB info spelled otherwise", dcap.ErrSignature, nil, func(ev *dcaptest.Evidence) {
+		ev.Collateral.TCBInfo = append(ev.Collateral.TCBInfo, ' ')
+	}, 0},
 	{"documents exchanged", dcap.ErrFormat, nil, func(ev *dcaptest.Evidence) {
 		c := ev.Collateral
 		c.TCBInfo, c.QEIdentity = c.QEIdentity, c.TCBInfo
