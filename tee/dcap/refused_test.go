@@ -10,6 +10,7 @@ import (
 	"encoding/asn1"
 	"encoding/hex"
 	"errors"
+	"math/big"
 	"testing"
 	"time"
 
@@ -363,4 +364,32 @@ func TestIntelRoot(t *testing.T) {
 	if root.Subject.CommonName != "Intel SGX Root CA" || root.NotAfter.Year() != 2049 {
 		t.Errorf("%s until %s", root.Subject, root.NotAfter)
 	}
+}
+
+// TestRenewedAuthority takes the list of a PCK CA whose certificate was issued anew with the same key after the platform
+// got its own, and refuses one whose new certificate was taken back.
+func TestRenewedAuthority(t *testing.T) {
+	old := build(t, dcaptest.New(tee.KindTDX, 4))
+	w := dcaptest.New(tee.KindTDX, 4)
+	renewed := big.NewInt(4711)
+	w.Certificate = func(r dcaptest.Role, c *x509.Certificate) {
+		if r == dcaptest.PlatformCA {
+			c.SerialNumber = renewed
+		}
+	}
+	ev := build(t, w)
+	ev.Quote = old.Quote
+	if _, err := verify(t, w, ev); err != nil {
+		t.Error(err)
+	}
+	w.List = func(r dcaptest.Role, l *x509.RevocationList) {
+		if r == dcaptest.Root {
+			l.RevokedCertificateEntries = append(l.RevokedCertificateEntries, x509.RevocationListEntry{
+				SerialNumber: renewed, RevocationTime: l.ThisUpdate,
+			})
+		}
+	}
+	ev = build(t, w)
+	ev.Quote = old.Quote
+	expectRefused(t, w, ev, dcap.ErrRevoked)
 }

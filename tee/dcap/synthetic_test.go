@@ -108,10 +108,13 @@ func checkBody(t *testing.T, w *dcaptest.World, r *dcap.Result) {
 }
 
 func TestMeasurementsAreNamed(t *testing.T) {
+	td := []string{
+		"mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3", "mrconfigid", "mrowner", "mrownerconfig", "mrseam", "mrsignerseam",
+	}
 	want := map[string][]string{
 		"SGX v3":            {"mrenclave", "mrsigner", "configid"},
-		"TDX v4":            {"mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3", "mrconfigid", "mrowner", "mrownerconfig", "mrseam", "mrsignerseam"},
-		"TDX v5 of TDX 1.5": {"mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3", "mrconfigid", "mrowner", "mrownerconfig", "mrseam", "mrsignerseam", "mrservicetd"},
+		"TDX v4":            td,
+		"TDX v5 of TDX 1.5": append(slices.Clone(td), "mrservicetd"),
 	}
 	for _, f := range forms {
 		names, listed := want[f.name]
