@@ -28,7 +28,7 @@ func subjects(tb testing.TB) []subject {
 	var all []subject
 	for _, f := range forms {
 		w := f.world()
-		w.Padding = 16
+		w.Seed, w.Padding = f.name, 16 // keys of its own, so that no quote fits another's collateral
 		ev := build(tb, w)
 		text, err := ev.Collateral.MarshalJSON()
 		if err != nil {
@@ -85,10 +85,10 @@ func TestEveryFlippedByte(t *testing.T) {
 		}
 		step := 1
 		if i != 0 || testing.Short() {
-			step = 17
+			step = 31
 		}
 		for at := 0; at < len(s.quote); at += step {
-			for _, mask := range []byte{0x01, 0x20, 0x80, 0xff} {
+			for _, mask := range []byte{0x01, 0x20, 0xff} {
 				changed := append([]byte{}, s.quote...)
 				changed[at] ^= mask
 				r, err := dcap.Verify(changed, c, s.options)
@@ -122,7 +122,7 @@ func TestTruncated(t *testing.T) {
 // TestCollateralFlipped changes bytes of the collateral: each change is refused or says the same.
 func TestCollateralFlipped(t *testing.T) {
 	for _, s := range subjects(t) {
-		for at := 0; at < len(s.collateral); at += 23 {
+		for at := 0; at < len(s.collateral); at += 61 {
 			for _, mask := range []byte{0x01, 0x20, 0x80} {
 				changed := append([]byte{}, s.collateral...)
 				changed[at] ^= mask

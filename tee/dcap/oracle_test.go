@@ -78,69 +78,72 @@ const (
 	crlNarrow   = "go-tdx-guest does not look at a list's critical extensions, which may narrow what it says"
 )
 
+// oracleCase is evidence and what is said of it here and there.
+type oracleCase struct {
+	name  string
+	here  string // reason, "" if taken
+	there bool   // taken
+	why   string
+	world func(*dcaptest.World)
+	after func(*dcaptest.Evidence)
+}
+
+var oracleCases = []oracleCase{{"all is well", "", true, agree, nil, nil},
+	{"zeros behind", "", true, agree, func(w *dcaptest.World) { w.Padding = 100 }, nil},
+	{"something behind", "trailing", true, trailing, nil, func(ev *dcaptest.Evidence) { ev.Quote = append(ev.Quote, 1) }},
+	{"FMSPC in upper case", "", false, fmspcCase, func(w *dcaptest.World) { w.TCBInfo.FMSPC = strings.ToUpper(w.TCBInfo.FMSPC) }, nil},
+	{"Processor CA", "", false, caName, func(w *dcaptest.World) { w.Processor = true }, nil},
+	{"version 5", "", false, version5, func(w *dcaptest.World) { w.Version = 5 }, nil},
+	{"platform out of date", "", false, statusFails, func(w *dcaptest.World) { w.Components[0]-- }, nil},
+	{"hardening needed", "", false, statusFails, func(w *dcaptest.World) { w.TCBInfo.Levels[0].Status = "SWHardeningNeeded" }, nil},
+	{"platform revoked", "", false, statusFails, func(w *dcaptest.World) { w.TCBInfo.Levels[0].Status = "Revoked" }, nil},
+	{"QE out of date", "", false, statusFails, func(w *dcaptest.World) { w.QE.ISVSVN = 6 }, nil},
+	{"module out of date", "", false, statusFails, func(w *dcaptest.World) { w.TD.TEETCBSVN[0] = 3 }, nil},
+	{"module of version 10", "", false, idCase, func(w *dcaptest.World) {
+		w.TD.TEETCBSVN[1], w.TCBInfo.Modules[0].ID = 10, "TDX_0A"
+	}, nil},
+	{"module of another signer, which the version 0 entry names", "module", true, moduleID, func(w *dcaptest.World) {
+		w.TD.MRSIGNERSEAM[0] = 1
+		w.TCBInfo.Module.MRSIGNER = "01" + w.TCBInfo.Module.MRSIGNER[2:]
+	}, nil},
+	{"module attribute that the mask leaves out", "module", true, attrBits, func(w *dcaptest.World) {
+		w.TD.SEAMAttributes[0] = 1
+		w.TCBInfo.Module.AttributesMask, w.TCBInfo.Modules[0].AttributesMask = "FEFFFFFFFFFFFFFF", "FEFFFFFFFFFFFFFF"
+	}, nil},
+	{"PCK revoked", "revoked", false, agree, revoke(dcaptest.PCK), nil},
+	{"PCK CA revoked", "revoked", false, agree, revoke(dcaptest.PlatformCA), nil},
+	{"TCB signing revoked", "revoked", false, agree, revoke(dcaptest.TCBSigning), nil},
+	{"PCK ended", "expired", false, agree, certificate(dcaptest.PCK, ended), nil},
+	{"TCB info ended", "expired", false, agree, func(w *dcaptest.World) { w.TCBInfo.NextUpdate = w.Now.Add(-time.Hour) }, nil},
+	{"TCB info not begun", "not yet valid", true, dateLimit, func(w *dcaptest.World) { w.TCBInfo.IssueDate = w.Now.Add(time.Hour) }, nil},
+	{"QE identity ended", "expired", false, agree, func(w *dcaptest.World) { w.QEIdentity.NextUpdate = w.Now.Add(-time.Hour) }, nil},
+	{"QE identity not begun", "not yet valid", true, dateLimit, func(w *dcaptest.World) { w.QEIdentity.IssueDate = w.Now.Add(time.Hour) }, nil},
+	{"PCK CRL ended", "expired", false, agree, list(dcaptest.PlatformCA, func(w *dcaptest.World, l *x509.RevocationList) {
+		l.NextUpdate = w.Now.Add(-time.Hour)
+	}), nil},
+	{"PCK CRL not begun", "not yet valid", true, dateLimit, list(dcaptest.PlatformCA, func(w *dcaptest.World, l *x509.RevocationList) {
+		l.ThisUpdate = w.Now.Add(time.Hour)
+	}), nil},
+	{"PCK CRL narrowed", "crl", true, crlNarrow, list(dcaptest.PlatformCA, func(_ *dcaptest.World, l *x509.RevocationList) {
+		l.ExtraExtensions = append(l.ExtraExtensions, critical)
+	}), nil},
+	{"another PCEID", "pceid", false, agree, func(w *dcaptest.World) { w.TCBInfo.PCEID = "0001" }, nil},
+	{"another FMSPC", "fmspc", false, agree, func(w *dcaptest.World) { w.TCBInfo.FMSPC = "00a06d08cc11" }, nil},
+	{"QE of another signer", "qe", false, agree, func(w *dcaptest.World) { w.QE.MRSIGNER[0] ^= 1 }, nil},
+	{"platform below every level", "tcb", false, agree, func(w *dcaptest.World) { w.PCESVN = 1 }, nil},
+	{"unknown module", "module", false, agree, func(w *dcaptest.World) { w.TD.TEETCBSVN[1] = 3 }, nil},
+	{"TCB info signature", "signature", false, agree, nil, func(ev *dcaptest.Evidence) { ev.Collateral.TCBInfoSignature[0] ^= 1 }},
+	{"quote signature", "signature", false, agree, nil, func(ev *dcaptest.Evidence) { ev.Quote[640] ^= 1 }},
+	{"report data", "signature", false, agree, nil, func(ev *dcaptest.Evidence) { ev.Quote[600] ^= 1 }},
+	{"untrusted root", "chain", false, agree, nil, func(ev *dcaptest.Evidence) { ev.Roots = nil }},
+	{"text before a certificate", "format", true, pemText, nil, func(ev *dcaptest.Evidence) {
+		ev.Collateral.TCBInfoChain = append([]byte("hello\n"), ev.Collateral.TCBInfoChain...)
+	}},
+}
+
 // TestOracle shows go-tdx-guest the same evidence. Where the two disagree, the table says why.
 func TestOracle(t *testing.T) {
-	cases := []struct {
-		name  string
-		here  string // reason, "" if taken
-		there bool   // taken
-		why   string
-		world func(*dcaptest.World)
-		after func(*dcaptest.Evidence)
-	}{
-		{"all is well", "", true, agree, nil, nil},
-		{"zeros behind", "", true, agree, func(w *dcaptest.World) { w.Padding = 100 }, nil},
-		{"something behind", "trailing", true, trailing, nil, func(ev *dcaptest.Evidence) { ev.Quote = append(ev.Quote, 1) }},
-		{"FMSPC in upper case", "", false, fmspcCase, func(w *dcaptest.World) { w.TCBInfo.FMSPC = strings.ToUpper(w.TCBInfo.FMSPC) }, nil},
-		{"Processor CA", "", false, caName, func(w *dcaptest.World) { w.Processor = true }, nil},
-		{"version 5", "", false, version5, func(w *dcaptest.World) { w.Version = 5 }, nil},
-		{"platform out of date", "", false, statusFails, func(w *dcaptest.World) { w.Components[0]-- }, nil},
-		{"hardening needed", "", false, statusFails, func(w *dcaptest.World) { w.TCBInfo.Levels[0].Status = "SWHardeningNeeded" }, nil},
-		{"platform revoked", "", false, statusFails, func(w *dcaptest.World) { w.TCBInfo.Levels[0].Status = "Revoked" }, nil},
-		{"QE out of date", "", false, statusFails, func(w *dcaptest.World) { w.QE.ISVSVN = 6 }, nil},
-		{"module out of date", "", false, statusFails, func(w *dcaptest.World) { w.TD.TEETCBSVN[0] = 3 }, nil},
-		{"module of version 10", "", false, idCase, func(w *dcaptest.World) {
-			w.TD.TEETCBSVN[1], w.TCBInfo.Modules[0].ID = 10, "TDX_0A"
-		}, nil},
-		{"module of another signer, which the version 0 entry names", "module", true, moduleID, func(w *dcaptest.World) {
-			w.TD.MRSIGNERSEAM[0] = 1
-			w.TCBInfo.Module.MRSIGNER = "01" + w.TCBInfo.Module.MRSIGNER[2:]
-		}, nil},
-		{"module attribute that the mask leaves out", "module", true, attrBits, func(w *dcaptest.World) {
-			w.TD.SEAMAttributes[0] = 1
-			w.TCBInfo.Module.AttributesMask, w.TCBInfo.Modules[0].AttributesMask = "FEFFFFFFFFFFFFFF", "FEFFFFFFFFFFFFFF"
-		}, nil},
-		{"PCK revoked", "revoked", false, agree, revoke(dcaptest.PCK), nil},
-		{"PCK CA revoked", "revoked", false, agree, revoke(dcaptest.PlatformCA), nil},
-		{"TCB signing revoked", "revoked", false, agree, revoke(dcaptest.TCBSigning), nil},
-		{"PCK ended", "expired", false, agree, certificate(dcaptest.PCK, ended), nil},
-		{"TCB info ended", "expired", false, agree, func(w *dcaptest.World) { w.TCBInfo.NextUpdate = w.Now.Add(-time.Hour) }, nil},
-		{"TCB info not begun", "not yet valid", true, dateLimit, func(w *dcaptest.World) { w.TCBInfo.IssueDate = w.Now.Add(time.Hour) }, nil},
-		{"QE identity ended", "expired", false, agree, func(w *dcaptest.World) { w.QEIdentity.NextUpdate = w.Now.Add(-time.Hour) }, nil},
-		{"QE identity not begun", "not yet valid", true, dateLimit, func(w *dcaptest.World) { w.QEIdentity.IssueDate = w.Now.Add(time.Hour) }, nil},
-		{"PCK CRL ended", "expired", false, agree, list(dcaptest.PlatformCA, func(w *dcaptest.World, l *x509.RevocationList) {
-			l.NextUpdate = w.Now.Add(-time.Hour)
-		}), nil},
-		{"PCK CRL not begun", "not yet valid", true, dateLimit, list(dcaptest.PlatformCA, func(w *dcaptest.World, l *x509.RevocationList) {
-			l.ThisUpdate = w.Now.Add(time.Hour)
-		}), nil},
-		{"PCK CRL narrowed", "crl", true, crlNarrow, list(dcaptest.PlatformCA, func(_ *dcaptest.World, l *x509.RevocationList) {
-			l.ExtraExtensions = append(l.ExtraExtensions, critical)
-		}), nil},
-		{"another PCEID", "pceid", false, agree, func(w *dcaptest.World) { w.TCBInfo.PCEID = "0001" }, nil},
-		{"another FMSPC", "fmspc", false, agree, func(w *dcaptest.World) { w.TCBInfo.FMSPC = "00a06d08cc11" }, nil},
-		{"QE of another signer", "qe", false, agree, func(w *dcaptest.World) { w.QE.MRSIGNER[0] ^= 1 }, nil},
-		{"platform below every level", "tcb", false, agree, func(w *dcaptest.World) { w.PCESVN = 1 }, nil},
-		{"unknown module", "module", false, agree, func(w *dcaptest.World) { w.TD.TEETCBSVN[1] = 3 }, nil},
-		{"TCB info signature", "signature", false, agree, nil, func(ev *dcaptest.Evidence) { ev.Collateral.TCBInfoSignature[0] ^= 1 }},
-		{"quote signature", "signature", false, agree, nil, func(ev *dcaptest.Evidence) { ev.Quote[640] ^= 1 }},
-		{"report data", "signature", false, agree, nil, func(ev *dcaptest.Evidence) { ev.Quote[600] ^= 1 }},
-		{"untrusted root", "chain", false, agree, nil, func(ev *dcaptest.Evidence) { ev.Roots = nil }},
-		{"text before a certificate", "format", true, pemText, nil, func(ev *dcaptest.Evidence) {
-			ev.Collateral.TCBInfoChain = append([]byte("hello\n"), ev.Collateral.TCBInfoChain...)
-		}},
-	}
-	for _, c := range cases {
+	for _, c := range oracleCases {
 		t.Run(c.name, func(t *testing.T) {
 			w := dcaptest.New(tee.KindTDX, 4)
 			w.TCBInfo.FMSPC = hex.EncodeToString(w.FMSPC[:])

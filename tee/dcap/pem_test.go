@@ -37,11 +37,14 @@ func TestPEMIsCanonical(t *testing.T) {
 
 func TestPEMRefused(t *testing.T) {
 	one := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: make([]byte, 100)}))
+	headed := string(pem.EncodeToMemory(&pem.Block{
+		Type: "CERTIFICATE", Headers: map[string]string{"a": "b"}, Bytes: []byte{1},
+	}))
 	for name, text := range map[string]string{
 		"nothing": "", "another type": string(pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: []byte{1}})),
 		"one of two": one, "space between": one + " " + one, "line between": one + "\n" + one, "text before": "x\n" + one + one,
 		"carriage returns": string(bytes.ReplaceAll([]byte(one+one), []byte("\n"), []byte("\r\n"))),
-		"headers":          one + string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Headers: map[string]string{"a": "b"}, Bytes: []byte{1}})),
+		"headers":          one + headed,
 		"no body":          one + pemBegin + pemEnd + "\n", "empty line": one + pemBegin + "\n" + pemEnd + "\n",
 		"no end": one + pemBegin + "AAAA\n",
 	} {

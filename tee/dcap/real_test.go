@@ -24,7 +24,10 @@ type recorded struct {
 }
 
 var recordings = []recorded{
-	{"sgx-v3", time.Date(2025, 6, 21, 0, 0, 0, 0, time.UTC), tee.TCBConfigurationAndHardening, "INTEL-SA-00289,INTEL-SA-00615", "00a067110000"},
+	{
+		"sgx-v3", time.Date(2025, 6, 21, 0, 0, 0, 0, time.UTC),
+		tee.TCBConfigurationAndHardening, "INTEL-SA-00289,INTEL-SA-00615", "00a067110000",
+	},
 	{"tdx-v4", time.Date(2025, 6, 21, 0, 0, 0, 0, time.UTC), tee.TCBUpToDate, "", "b0c06f000000"},
 	{"tdx-v4-near", time.Date(2025, 9, 4, 7, 41, 59, 0, time.UTC), tee.TCBUpToDate, "", "20a06f000000"},
 }
