@@ -44,6 +44,7 @@ var forbidden = []struct {
 	{"cmd/pruntime", "testing", "production links no test code of ours or others"},
 	{"chain", module + "/tee/simulated/device", "validators link verifiers only"},
 	{"client", module + "/tee/simulated/device", "clients link verifiers only"},
+	{"cmd/phalanx", "github.com/google/go-sev-guest/verify", "it takes the clock and the network where it is not told otherwise"},
 	{"client", module + "/chain/app", "clients link the chain's types only"},
 }
 

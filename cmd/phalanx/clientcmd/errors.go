@@ -16,7 +16,7 @@ import (
 // Exit codes.
 const (
 	exitDone    = 0
-	exitRefused = 1 // a contract's error or trap, or a refusal
+	exitRefused = 1 // a contract's error or trap, or a refusal, of evidence too
 	exitUsage   = 2 // wrong usage, or nobody was reached
 )
 
@@ -45,7 +45,7 @@ func ExitCode(err error) int {
 		return exitRefused
 	}
 	for _, refusal := range []error{
-		errContract, errLeak, client.ErrWorker, client.ErrNoReceipt, client.ErrReply, client.ErrReceipt, client.ErrTooOld,
+		errContract, errLeak, errEvidence, client.ErrWorker, client.ErrNoReceipt, client.ErrReply, client.ErrReceipt, client.ErrTooOld,
 		client.ErrUnconfirmed, client.ErrClock, client.ErrNodeLied, client.ErrNotFound, client.ErrNoClusterKey,
 	} {
 		if errors.Is(err, refusal) {

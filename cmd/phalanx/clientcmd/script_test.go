@@ -39,7 +39,8 @@ func TestScripts(t *testing.T) {
 			return errors.Join(
 				os.WriteFile(filepath.Join(e.WorkDir, "counter.contract"), examples.Counter, 0o600),
 				os.WriteFile(filepath.Join(e.WorkDir, "auction.contract"), examples.Auction, 0o600),
-				os.CopyFS(filepath.Join(e.WorkDir, "tests"), os.DirFS("../../../tests/contracts")))
+				os.CopyFS(filepath.Join(e.WorkDir, "tests"), os.DirFS("../../../tests/contracts")),
+				os.CopyFS(filepath.Join(e.WorkDir, "evidence"), os.DirFS(evidenceDir)))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code},
 	})

@@ -1,0 +1,86 @@
+// Package reason gives refusals of evidence a stable word beside the [tee.Refusal] that they wrap. A chain acts on the
+// refusal's code; a person or a tool that looks at one quote, report or document wants to know which check failed.
+//
+//	err := reason.New(reason.Revoked, "intermediate has serial %s", serial)
+//	reason.Of(err)                 // "revoked"
+//	errors.Is(err, tee.ErrChain)   // true
+//
+// Words are part of the interface of tools: a word is added, never changed.
+package reason
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/phalanx-network/phalanx/tee"
+)
+
+// Word names the check that failed.
+type Word string
+
+// The words of verifiers.
+const (
+	Format    Word = "format"    // bytes that cannot be parsed, reserved fields that are set, bounds that are passed
+	Trailing  Word = "trailing"  // bytes after the end
+	Version   Word = "version"   // a layout that the verifier does not know
+	Product   Word = "product"   // hardware that the verifier does not know, or two products in one piece of evidence
+	Algorithm Word = "algorithm" // a signature algorithm that the format does not allow
+	Unsigned  Word = "unsigned"  // the platform was told not to sign
+	Missing   Word = "missing"   // collateral without which nothing can be said
+	Chain     Word = "chain"     // no trusted root vouches for the key that signed
+	Expired   Word = "expired"   // a certificate or a list that does not hold at the time given
+	Revoked   Word = "revoked"   // a certificate on the path is on its issuer's list
+	CRL       Word = "crl"       // a revocation list that its issuer did not sign, or of somebody else
+	Machine   Word = "machine"   // the certificate belongs to another chip or another TCB
+	Signature Word = "signature" // the evidence's own signature is wrong
+)
+
+// The words of policies.
+const (
+	Kind        Word = "kind"
+	ReportData  Word = "report_data"
+	Measurement Word = "measurement"
+	Debug       Word = "debug"
+	Status      Word = "status"
+	Age         Word = "age"
+)
+
+// refusals maps each word to the reason that a chain records.
+var refusals = map[Word]*tee.Refusal{
+	Format: tee.ErrFormat, Trailing: tee.ErrFormat, Version: tee.ErrFormat, Product: tee.ErrChain, Algorithm: tee.ErrFormat,
+	Unsigned: tee.ErrSignature, Missing: tee.ErrFormat, Chain: tee.ErrChain, Expired: tee.ErrChain, Revoked: tee.ErrChain,
+	CRL: tee.ErrChain, Machine: tee.ErrChain, Signature: tee.ErrSignature,
+	Kind: tee.ErrKind, ReportData: tee.ErrReportData, Measurement: tee.ErrMeasurement, Debug: tee.ErrDebug,
+	Status: tee.ErrStatus, Age: tee.ErrAge,
+}
+
+// Error is a refusal with its word.
+type Error struct {
+	Word   Word
+	Detail string // for people, without secrets
+}
+
+// New returns an [Error] whose detail is formatted as by fmt.Sprintf.
+func New(w Word, format string, args ...any) error {
+	return &Error{Word: w, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Error returns word and detail.
+func (e *Error) Error() string { return string(e.Word) + ": " + e.Detail }
+
+// Unwrap returns the [tee.Refusal] that the word belongs to; [tee.ErrFormat] for a word that is not above.
+func (e *Error) Unwrap() error {
+	if r, ok := refusals[e.Word]; ok {
+		return r
+	}
+	return tee.ErrFormat
+}
+
+// Of returns the word of the first [Error] in err's chain, and "" if there is none.
+func Of(err error) Word {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Word
+	}
+	return ""
+}
