@@ -21,8 +21,11 @@
 // by [Combine], and the advisories. So it does with debug mode. A caller must judge both; [Verifier] hands them to
 // package tee, whose policy does.
 //
-// What signs nothing may still be changed: a quote has other valid spellings (r, n−s) of its signatures, and zeros
-// behind it. Key nothing on a quote's bytes or hash; key it on the fields of [Result].
+// What nothing signs may still be changed: a quote has other valid spellings (r, n−s) of its signatures, and may have
+// zeros behind it and behind its chain. Key nothing on a quote's bytes or hash; key it on the fields of [Result].
+//
+// Who fetches collateral asks [LookupOf] what a quote needs; who stores a quote cuts its padding off with [Trim]. Both
+// verify nothing.
 //
 // Package dcaptest makes quotes and collateral under a root of its own.
 package dcap

@@ -177,9 +177,22 @@ func (r *jsonReader) utf8(s []byte) []byte {
 	return s
 }
 
+// rawLength returns how many bytes of input the string that begins at start has, which is no fewer than it will have.
+func (r *jsonReader) rawLength(start int) int {
+	for i := start; i < len(r.data); i++ {
+		switch r.data[i] {
+		case '"':
+			return i - start
+		case '\\':
+			i++
+		}
+	}
+	return len(r.data) - start
+}
+
 // escaped reads a string that begins at start and of which all before pos is plain.
 func (r *jsonReader) escaped(start int) []byte {
-	out := append(make([]byte, 0, 2*(r.pos-start)+256), r.data[start:r.pos]...)
+	out := append(make([]byte, 0, r.rawLength(start)), r.data[start:r.pos]...)
 	for r.pos < len(r.data) && r.err == nil {
 		c := r.data[r.pos]
 		r.pos++
