@@ -194,7 +194,12 @@ func (p *plan) makeNodes(o Options, count int) error {
 		id := fmt.Sprintf("node-%d", i)
 		s := chainnode.Defaults(p.path("nodes", id), id)
 		s.BlockTime = p.BlockTime
-		s.P2P, s.RPC, s.GRPC, s.Gateway = anyPort, anyPort, anyPort, anyPort
+		for _, address := range []*string{&s.P2P, &s.RPC, &s.GRPC, &s.Gateway} {
+			var err error
+			if *address, err = freeAddress(); err != nil {
+				return err
+			}
+		}
 		s.Peers = strings.Join(peers, ",") // each keeps up with all before it
 		made, err := chainnode.Init(s)
 		if err != nil {
@@ -282,31 +287,33 @@ func (p *plan) account(name string) (sdk.AccAddress, error) {
 	return address[:], err
 }
 
+// anyPort stands for an address that is yet to be found.
 const anyPort = "127.0.0.1:0"
 
 // freePorts gives each enclave ports that are free now, the same as before where they are.
 func (p *plan) freePorts() error {
-	var held []net.Listener
-	defer func() {
-		for _, l := range held {
-			l.Close()
-		}
-	}()
 	for i := range p.Enclaves {
 		for _, address := range []*string{&p.Enclaves[i].Listen, &p.Enclaves[i].Peer} {
-			if *address == "" {
+			if *address == "" || free(*address) {
 				continue
 			}
-			l, err := net.Listen("tcp", *address)
-			if err != nil {
-				l, err = net.Listen("tcp", anyPort)
+			var err error
+			if *address, err = freeAddress(); err != nil {
+				return fmt.Errorf("port of %s: %w", p.Enclaves[i].ID, err)
 			}
-			if err != nil {
-				return fmt.Errorf("find a free port: %w", err)
-			}
-			held = append(held, l)
-			*address = l.Addr().String()
 		}
 	}
 	return nil
+}
+
+// free reports whether an address names a port that nobody listens on.
+func free(address string) bool {
+	if address == anyPort {
+		return false
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
 }
