@@ -6,8 +6,8 @@
 // non-canonical bytes.
 //
 // A [PrivateKey] cannot be printed, marshalled or compared with ==. The ways out are [PrivateKey.ExposeMiniSecret], for
-// sealing only, and [PrivateKey.ExposeExpandedSecret], for the keys of contracts. What is signed must begin with phalanx/<kind>/v1 and the chain's uid, so that no signature
-// holds for two records; composing it is the caller's part.
+// sealing only, and [PrivateKey.ExposeExpandedSecret], for the keys of contracts. What is signed must begin with
+// phalanx/<kind>/v1 and the chain's uid, so that no signature holds for two records; composing it is the caller's part.
 package sr25519
 
 import (
@@ -92,8 +92,8 @@ func FromExpandedSecret(expanded []byte) (*PrivateKey, error) {
 // Public returns the public key. It stays known after Zero.
 func (k *PrivateKey) Public() PublicKey { return PublicKey{k.pair.Get().Public()} }
 
-// ExposeMiniSecret returns a copy of the 32 secret bytes, or nil after Zero and where there are none. It is for sealing only: the caller seals
-// the copy and clears it, and hands it nowhere else.
+// ExposeMiniSecret returns a copy of the 32 secret bytes, or nil after Zero and where there are none. It is for sealing
+// only: the caller seals the copy and clears it, and hands it nowhere else.
 func (k *PrivateKey) ExposeMiniSecret() []byte { return k.pair.Get().Mini() }
 
 // ExposeExpandedSecret returns a copy of the 64 bytes that [FromExpandedSecret] takes, or nil after Zero. It is for a

@@ -100,10 +100,9 @@ func (x *execution) callContract(calleePtr uint32, s site) uint64 {
 	if !ok {
 		return codeNotCallable
 	}
-	return x.finish(s, func() (result, uint64) {
-		return x.enter(&execution{account: callee, caller: x.account, value: value, input: input, readOnly: readOnly},
-			x.module(hash), s.gas, true)
-	})
+	r, code := x.enter(&execution{account: callee, caller: x.account, value: value, input: input, readOnly: readOnly},
+		x.module(hash), s.gas)
+	return x.finish(s, r, code)
 }
 
 // delegateCall runs other code as this contract.
@@ -120,11 +119,10 @@ func (x *execution) delegateCall(a []uint64) uint64 {
 		return codeCodeNotFound
 	}
 	x.checkDepth()
-	return x.finish(s, func() (result, uint64) {
-		return x.enter(&execution{
-			account: x.account, caller: x.caller, value: x.value, input: input, readOnly: x.readOnly, delegated: true,
-		}, x.module(hash), 0, false)
-	})
+	r, code := x.enter(&execution{
+		account: x.account, caller: x.caller, value: x.value, input: input, readOnly: x.readOnly, delegated: true,
+	}, x.module(hash), 0)
+	return x.finish(s, r, code)
 }
 
 func (x *execution) checkDepth() {
@@ -133,9 +131,8 @@ func (x *execution) checkDepth() {
 	}
 }
 
-// finish makes a call and hands its output to this contract, or ends it with that output.
-func (x *execution) finish(s site, call func() (result, uint64)) uint64 {
-	r, code := call()
+// finish hands a call's output to this contract, or ends it with that output.
+func (x *execution) finish(s site, r result, code uint64) uint64 {
 	if code != codeSuccess && code != codeCalleeReverted {
 		return code
 	}
@@ -149,10 +146,10 @@ func (x *execution) finish(s site, call func() (result, uint64)) uint64 {
 // enter runs a call of this contract in a transaction of its own: the value moves, then the code runs with the gas
 // that is given to it. It gives how the call ended as result and as return code. The caller has got the module before it
 // opened any transaction, for that may end this contract, and would leave the transaction open.
-func (x *execution) enter(callee *execution, module *Module, gas uint64, pay bool) (result, uint64) {
+func (x *execution) enter(callee *execution, module *Module, gas uint64) (result, uint64) {
 	t := x.t
 	m := t.begin()
-	if pay && !x.send(callee.account, callee.value) {
+	if !callee.delegated && !x.send(callee.account, callee.value) {
 		t.end(m, false)
 		return result{}, codeTransferFailed
 	}
@@ -256,7 +253,7 @@ func (x *execution) instantiate(b birth) uint64 {
 	}
 	t.created = append(t.created, Created{id, hash})
 	r, code := x.enter(&execution{account: id, caller: x.account, value: value, input: input, deploy: true},
-		module, b.gas, true)
+		module, b.gas)
 	if code == codeSuccess && t.ended(id) {
 		t.end(m, false)
 		x.end(Trapped, endedInConstructor)

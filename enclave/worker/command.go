@@ -217,7 +217,9 @@ func (x *executor) run(ctx context.Context, space *storage, m message, inv *wire
 	if err != nil {
 		return wire.Outcome{}, fmt.Errorf("contract engine: %w", err)
 	}
-	x.keepLogs(space, m, hash, result)
+	if err := x.keepLogs(space, m, hash, result); err != nil {
+		return wire.Outcome{}, err
+	}
 	if result.Status == contract.Done {
 		if err := space.link(result.Events); err != nil {
 			return wire.Outcome{}, err

@@ -44,8 +44,9 @@ const compiledKind = "compiled-code"
 //
 //	tag ‖ id [32] ‖ AES-256-GCM(FileKey(key, id), iv 0, AD = tag ‖ cluster ‖ code hash, compiled code)
 //
-// with key = BLAKE2b-256 keyed with the enclave's local key, of tag ‖ state key of the cluster. Each has a random id, so that its key encrypts once. Its name is a keyed hash of the code hash. What an older key
-// epoch left cannot be read and goes when there is no room.
+// with key = BLAKE2b-256 keyed with the enclave's local key, of tag ‖ state key of the cluster. Each has a random id, so
+// that its key encrypts once. Its name is a keyed hash of the code hash. What an older key epoch left cannot be read and
+// goes when there is no room.
 type compiledCode struct {
 	dir     string
 	cluster wire.ClusterID

@@ -72,15 +72,18 @@ type said struct {
 // saidIn sorts the logs of a call by contract. A constructor that fails has an owner too, who wants to know why. What
 // nobody owns, because the call undid the contract that said it, is dropped, and so is what belongs to an identity that
 // nothing can be encrypted to, and what more than maxCallLogs contracts say in one call.
-func saidIn(space *storage, r contract.Outcome, frame wire.LogBatch) (all []said) {
+func saidIn(space *storage, r contract.Outcome, frame wire.LogBatch) (all []said, err error) {
 	if len(r.Logs) == 0 {
-		return nil
+		return nil, nil
 	}
 	at := map[[32]byte]int{}
 	for _, l := range r.Logs {
 		i, known := at[l.Contract]
 		if !known {
-			owner, ok := space.owner(l.Contract)
+			owner, ok, err := space.owner(l.Contract)
+			if err != nil {
+				return nil, err
+			}
 			if !ok || owner.Scheme() != wire.SchemeSr25519 || len(all) == maxCallLogs {
 				continue
 			}
@@ -92,14 +95,14 @@ func saidIn(space *storage, r contract.Outcome, frame wire.LogBatch) (all []said
 		}
 		all[i].batch.Lines = append(all[i].batch.Lines, wire.LogLine{Level: l.Level, Text: l.Text})
 	}
-	return all
+	return all, nil
 }
 
 // keepLogs remembers what was said in a command until its effects are durable.
-func (x *executor) keepLogs(space *storage, m message, hash wire.Hash, r contract.Outcome) {
-	x.said = append(x.said, saidIn(space, r, wire.LogBatch{
-		Invocation: hash, Command: true, Height: m.Height, Time: m.Time,
-	})...)
+func (x *executor) keepLogs(space *storage, m message, hash wire.Hash, r contract.Outcome) error {
+	all, err := saidIn(space, r, wire.LogBatch{Invocation: hash, Command: true, Height: m.Height, Time: m.Time})
+	x.said = append(x.said, all...)
+	return err
 }
 
 // add numbers what was said, and encrypts and keeps as much of the newest of it as there is room for.
@@ -321,7 +324,10 @@ func (cl *cluster) logsFor(o *state.Overlay, inv *wire.Invocation) (wire.Outcome
 	}
 	owner, ok := cl.logs.owner(request.Contract)
 	if !ok {
-		owner, ok = (&storage{o: o}).owner(request.Contract)
+		var err error
+		if owner, ok, err = (&storage{o: o}).owner(request.Contract); err != nil {
+			return wire.Outcome{}, err
+		}
 	}
 	if !ok || owner != inv.From {
 		return fault(wire.StatusRefused, 0, "no contract of that id belongs to the caller"), nil

@@ -291,20 +291,28 @@ func (cl *cluster) execQuery(ctx context.Context, a *anchor, inv *wire.Invocatio
 	if err != nil {
 		return wire.Outcome{}, nil, fmt.Errorf("contract engine: %w", err)
 	}
-	err = cl.logs.add(saidIn(space, result, wire.LogBatch{
-		Invocation: hash, Height: call.Height, Time: call.TimeMillis,
-	}))
-	return outcome(space, result, 0), debugFor(space, inv.From, result.Logs), err
+	all, err := saidIn(space, result, wire.LogBatch{Invocation: hash, Height: call.Height, Time: call.TimeMillis})
+	if err != nil {
+		return wire.Outcome{}, nil, err
+	}
+	if err := cl.logs.add(all); err != nil {
+		return wire.Outcome{}, nil, err
+	}
+	debug, err := debugFor(space, inv.From, result.Logs)
+	return outcome(space, result, 0), debug, err
 }
 
 // debugFor joins the debug messages that a caller may read in a reply: those of its own contracts. They may hold
 // anybody's secrets, so they are for the owner as all logs are.
-func debugFor(space *storage, caller wire.Identity, logs []contract.Log) (debug []byte) {
+func debugFor(space *storage, caller wire.Identity, logs []contract.Log) (debug []byte, err error) {
 	owned := map[[32]byte]bool{}
 	for _, l := range logs {
 		mine, asked := owned[l.Contract]
 		if !asked {
-			owner, ok := space.owner(l.Contract)
+			owner, ok, err := space.owner(l.Contract)
+			if err != nil {
+				return nil, err
+			}
 			mine = ok && owner == caller
 			owned[l.Contract] = mine
 		}
@@ -312,7 +320,7 @@ func debugFor(space *storage, caller wire.Identity, logs []contract.Log) (debug 
 			debug = append(debug, l.Text...)
 		}
 	}
-	return debug[:min(len(debug), wire.MaxDebug)]
+	return debug[:min(len(debug), wire.MaxDebug)], nil
 }
 
 // ownBalance answers the query without target and input: the caller's balance in the cluster, as the SCALE of a u128.

@@ -127,19 +127,20 @@ func (s *storage) entry(id [32]byte) contractEntry {
 }
 
 // owner gives who owns a contract, also one that ended its existence.
-func (s *storage) owner(id [32]byte) (owner wire.Identity, ok bool) {
+func (s *storage) owner(id [32]byte) (owner wire.Identity, ok bool, err error) {
 	var e contractEntry
-	ok, err := load(s.o, systemKey("c/", id[:]), &e)
-	must(err)
-	return e.Owner, ok
+	ok, err = load(s.o, systemKey("c/", id[:]), &e)
+	return e.Owner, ok, err
 }
 
-func (s *storage) save(key []byte, r scale.Record) {
+func (s *storage) save(key []byte, r scale.Record) { must(s.put(key, r)) }
+
+func (s *storage) put(key []byte, r scale.Record) error {
 	b, err := scale.Marshal(r)
-	must(err)
-	if s.count(len(key) + len(b)) {
-		must(s.o.Set(systemID, key, b))
+	if err != nil || !s.count(len(key)+len(b)) {
+		return err
 	}
+	return s.o.Set(systemID, key, b)
 }
 
 // SetCodeHash gives a contract other code.
@@ -207,27 +208,39 @@ func (s *storage) Secret(id [32]byte) [32]byte { return s.entry(id).Secret }
 
 // EventHead reads the head of a contract's events.
 func (s *storage) EventHead(id [32]byte) contract.EventHead {
-	var h eventHead
-	_, err := load(s.o, systemKey("e/", id[:]), &h)
+	h, err := s.head(id)
 	must(err)
-	return h.EventHead
+	return h
 }
 
-// link appends events to the heads of their contracts.
+func (s *storage) head(id [32]byte) (contract.EventHead, error) {
+	var h eventHead
+	_, err := load(s.o, systemKey("e/", id[:]), &h)
+	return h.EventHead, err
+}
+
+// link appends events to the heads of their contracts. It runs when the call has ended, where no engine turns a panic
+// into an error.
 func (s *storage) link(events []contract.Event) error {
 	heads := map[[32]byte]contract.EventHead{}
 	var order [][32]byte
 	for _, e := range events {
 		h, known := heads[e.Contract]
 		if !known {
-			h = s.EventHead(e.Contract)
+			var err error
+			if h, err = s.head(e.Contract); err != nil {
+				return err
+			}
 			order = append(order, e.Contract)
 		}
 		heads[e.Contract] = h.Next(e)
 	}
 	for _, id := range order {
-		if _, alive := s.CodeHash(id); alive {
-			s.save(systemKey("e/", id[:]), &eventHead{heads[id]})
+		if _, alive := s.CodeHash(id); !alive {
+			continue
+		}
+		if err := s.put(systemKey("e/", id[:]), &eventHead{heads[id]}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -38,7 +38,8 @@ var pinned = []struct {
 	{&asvkGenoa, "197e610743a917d6b9bb982a5a9226ccc0a15b611be0619e626aca9151457372"},
 }
 
-// embedded is AMD's certificates, parsed once: roots of Milan and Genoa, then in the same order ASKs and ASVKs. A binary whose embedded data is damaged does not get past this.
+// embedded is AMD's certificates, parsed once: roots of Milan and Genoa, then in the same order ASKs and ASVKs. A binary
+// whose embedded data is damaged does not get past this.
 var embedded = sync.OnceValue(func() (all struct{ roots, intermediates []*x509.Certificate }) {
 	for i, p := range pinned {
 		sum := sha256.Sum256(*p.der)

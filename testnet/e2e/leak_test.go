@@ -39,8 +39,8 @@ import (
 )
 
 // Nothing that is confidential is in what the chain stores, nor in any file or log of a node, a relay, or a pRuntime's
-// disk: who called which contract with what and what came of it, what it logged and asked of the web, and no secret key. A planted secret is found in each
-// place, so that the search sees through the databases' compression.
+// disk: who called which contract with what and what came of it, what it logged and asked of the web, and no secret key. A
+// planted secret is found in each place, so that the search sees through the databases' compression.
 func TestNothingLeaks(t *testing.T) {
 	n := wideNetwork(t)
 	s := newSearch()
