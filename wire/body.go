@@ -18,16 +18,17 @@ type BodyKind uint8
 // Bodies of messages. The comment says in whose topic each belongs and who posts it; anywhere else, or from anyone
 // else, it is a counted no-op.
 const (
-	BodyCommand    BodyKind = 0 // cluster, by an account
-	BodyDeposit    BodyKind = 1 // cluster, by the chain
-	BodyMembers    BodyKind = 2 // cluster, by the chain
-	BodyKeyEpoch   BodyKind = 3 // cluster, by the chain
-	BodyKeyFixed   BodyKind = 4 // cluster, by the chain
-	BodyMark       BodyKind = 5 // cluster, by the chain
-	BodyPaid       BodyKind = 6 // cluster, by the chain
-	BodyParams     BodyKind = 7 // cluster, by the chain
-	BodyKeyRequest BodyKind = 8 // gatekeepers, by a worker's enclave
-	BodyKeyGrant   BodyKind = 9 // entity, by a gatekeeper's enclave
+	BodyCommand    BodyKind = 0  // cluster, by an account
+	BodyDeposit    BodyKind = 1  // cluster, by the chain
+	BodyMembers    BodyKind = 2  // cluster, by the chain
+	BodyKeyEpoch   BodyKind = 3  // cluster, by the chain
+	BodyKeyFixed   BodyKind = 4  // cluster, by the chain
+	BodyMark       BodyKind = 5  // cluster, by the chain
+	BodyPaid       BodyKind = 6  // cluster, by the chain
+	BodyParams     BodyKind = 7  // cluster, by the chain
+	BodyKeyRequest BodyKind = 8  // gatekeepers, by a worker's enclave
+	BodyKeyGrant   BodyKind = 9  // entity, by a gatekeeper's enclave
+	BodyHandover   BodyKind = 10 // entity, by the chain
 )
 
 // Bounds of bodies.
@@ -52,11 +53,12 @@ type Body struct {
 	Params     *ClusterParams
 	KeyRequest *KeyRequest
 	KeyGrant   *KeyGrant
+	Handover   *Handover
 }
 
 // Scale visits the kind's index and its record.
 func (b *Body) Scale(c *scale.Codec) {
-	c.Variant((*uint8)(&b.Kind), 10)
+	c.Variant((*uint8)(&b.Kind), 11)
 	if c.Err() != nil {
 		return
 	}
@@ -81,6 +83,8 @@ func (b *Body) Scale(c *scale.Codec) {
 		part(c, &b.KeyRequest)
 	case BodyKeyGrant:
 		part(c, &b.KeyGrant)
+	case BodyHandover:
+		part(c, &b.Handover)
 	}
 }
 

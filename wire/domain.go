@@ -13,6 +13,9 @@ const (
 	KindMessage      = "message"       // by an enclave: [EnclaveMessage]
 	KindStateRequest = "state-request" // by an enclave: [StateRequest]
 	KindStateOffer   = "state-offer"   // by an enclave: [StateOffer]
+
+	KindHandoverRequest = "handover-request" // tag of an enclave's evidence alone: [HandoverRequest]
+	KindHandoverOffer   = "handover-offer"   // by an enclave: [HandoverOffer]
 )
 
 // SigningText returns the bytes that a signature of the given kind covers:

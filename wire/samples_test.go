@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"fmt"
 	"testing"
 
 	"lukechampine.com/uint128"
@@ -112,6 +113,10 @@ func samples(t testing.TB) []sampleOf {
 		Withdrawals: []wire.Withdrawal{{Number: 4, Account: account, Amount: amount(1)}},
 	}
 	fixed := wire.KeyFixed{Epoch: 1, Key: key}
+	handover := wire.HandoverRequest{
+		Version: 1, UID: wire.ChainUID(hash("chain")), Identity: worker, OneTime: key, HeaderHeight: 8, HeaderHash: hash("header"),
+		Operator: account, Software: "0.2.0",
+	}
 	list := []sampleOf{
 		{"identity ed25519", &bob, into[wire.Identity]()},
 		{"invocation command", invocation(t, wire.Kind{Action: wire.ActionCommand}), into[wire.Invocation]()},
@@ -176,6 +181,14 @@ func samples(t testing.TB) []sampleOf {
 			Lines: []wire.LogLine{{Level: wire.LogInfo, Text: "größer"}, {Level: 200}}, Dropped: 2,
 		}, into[wire.LogBatch]()},
 		{"log batch of a query", &wire.LogBatch{}, into[wire.LogBatch]()},
+		{"handover request", &handover, into[wire.HandoverRequest]()},
+		{"handover offer", &wire.SignedHandoverOffer{
+			Offer: wire.HandoverOffer{
+				Identity: worker, Request: hash("request"), OneTime: ecdhKey(t, "sender"), Envelope: hash("envelope"), Program: hash("program"),
+				Height: 9,
+			},
+			Request: handover, Envelope: []byte{1, 2},
+		}, into[wire.SignedHandoverOffer]()},
 		{"granted keys", &wire.GrantedKeys{Keys: []wire.GrantedKey{{Epoch: 1, Key: hash("key")}}}, into[wire.GrantedKeys]()},
 	}
 	bodies := []wire.Body{
@@ -189,9 +202,12 @@ func samples(t testing.TB) []sampleOf {
 		{Kind: wire.BodyParams, Params: &wire.ClusterParams{ExecutionVersion: 1}},
 		{Kind: wire.BodyKeyRequest, KeyRequest: &wire.KeyRequest{Cluster: cluster, First: 1, Last: 2, OneTime: key}},
 		{Kind: wire.BodyKeyGrant, KeyGrant: &wire.KeyGrant{Cluster: cluster, Request: hash("request"), Envelope: []byte{1}}},
+		{Kind: wire.BodyHandover, Handover: &wire.Handover{
+			Request: handover, Kind: 3, Measurement: mini("measurement"), Confidence: 1, Program: hash("program"),
+		}},
 	}
 	for i := range bodies {
-		list = append(list, sampleOf{"body " + string(rune('0'+i)), &bodies[i], into[wire.Body]()})
+		list = append(list, sampleOf{fmt.Sprintf("body %d", i), &bodies[i], into[wire.Body]()})
 	}
 	acts := []wire.Act{
 		{Kind: wire.ActPost, Post: &wire.Post{Topic: wire.GatekeepersTopic(), Payload: []byte{1}}},
@@ -281,6 +297,8 @@ func FuzzSaltedReceipt(f *testing.F)      { fuzz[wire.SaltedReceipt](f) }
 func FuzzQueryReply(f *testing.F)         { fuzz[wire.QueryReply](f) }
 func FuzzSignedStateRequest(f *testing.F) { fuzz[wire.SignedStateRequest](f) }
 func FuzzSignedStateOffer(f *testing.F)   { fuzz[wire.SignedStateOffer](f) }
+func FuzzHandoverRequest(f *testing.F)    { fuzz[wire.HandoverRequest](f) }
+func FuzzSignedHandover(f *testing.F)     { fuzz[wire.SignedHandoverOffer](f) }
 func FuzzStateChunk(f *testing.F)         { fuzz[wire.StateChunk](f) }
 func FuzzGrantedKeys(f *testing.F)        { fuzz[wire.GrantedKeys](f) }
 func FuzzLogRequest(f *testing.F)         { fuzz[wire.LogRequest](f) }

@@ -205,7 +205,8 @@ func (zeroReader) Read(p []byte) (int, error) {
 
 // TestSigningTextsApart shows that no two kinds of record have the same signed text, whatever their bodies.
 func TestSigningTextsApart(t *testing.T) {
-	kinds := []string{wire.KindInvocation, wire.KindRegistration, wire.KindMessage, wire.KindStateRequest, wire.KindStateOffer}
+	kinds := []string{wire.KindInvocation, wire.KindRegistration, wire.KindMessage, wire.KindStateRequest, wire.KindStateOffer,
+		wire.KindHandoverRequest, wire.KindHandoverOffer}
 	for _, a := range kinds {
 		for _, b := range kinds {
 			pa, pb := "phalanx/"+a+"/v1", "phalanx/"+b+"/v1"

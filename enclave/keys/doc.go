@@ -27,4 +27,10 @@
 // [Keyring.AdoptEpoch], called with what a proof shows of the own WorkerState, makes it current once the chain says so.
 // AdoptEpoch is also what a start calls: the chain may have moved on between the announcement and the crash. The old
 // key opens envelopes until [Keyring.Expire] is told a height past its grace period.
+//
+// Handover between releases (docs/spec/handover.md): [OpenReceiver] opens a directory that waits for an identity's keys, and
+// [Keyring.PrepareHandover] seals the one-time key that it asks with. [Keyring.HandOver] replaces the old release's keys by the
+// finished offer, in one write, and [Keyring.Receive] the one-time key by the keys. So at every instant, and after a crash at
+// any, either the old release's file holds the keys, or the offer is there and only the new release's one-time key opens it.
+// [Keyring.Standing] says which; what needs keys that are not here fails with [ErrReceiving] or [ErrHandedOver].
 package keys

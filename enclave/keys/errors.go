@@ -46,4 +46,16 @@ var (
 	ErrNoMasterKey = errors.New("keys: no master key is held")
 	// ErrTrusted says that a trusted header is over MaxTrusted bytes.
 	ErrTrusted = errors.New("keys: trusted header is too long")
+	// ErrReceiving says that the identity's keys have not come here yet: the old release has them.
+	ErrReceiving = errors.New("keys: the identity's keys have not been handed over to this release yet")
+	// ErrHandedOver says that the identity's keys are another release's.
+	ErrHandedOver = errors.New("keys: handed over to a new release")
+	// ErrNotHandedOver says that the keys are still here.
+	ErrNotHandedOver = errors.New("keys: not handed over; the identity's keys are still here")
+	// ErrNotReceiver says that the keys here are not waited for.
+	ErrNotReceiver = errors.New("keys: this release holds its own keys and takes no others")
+	// ErrOtherIdentity says that the directory holds, or waits for, the keys of another identity.
+	ErrOtherIdentity = errors.New("keys: the directory belongs to another identity")
+	// ErrOffer says that an offer is not the answer to this release's request, or not its identity's.
+	ErrOffer = errors.New("keys: the offer does not answer this release's request")
 )

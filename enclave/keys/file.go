@@ -19,7 +19,7 @@ import (
 // The hash tells damage from a file that is somebody else's; it protects nothing. What protects is the seal, whose
 // associated data is "phalanx/sealed-keys/v1" ‖ chain_uid ‖ version u8 ‖ SCALE(kind).
 const (
-	fileVersion = 1
+	fileVersion = 2
 	prefixSize  = len(fileMagic) + 1 + 4
 	// maxSealed allows for what a platform adds to tee.MaxSealed bytes.
 	maxSealed = tee.MaxSealed + 64<<10

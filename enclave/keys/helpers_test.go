@@ -66,12 +66,23 @@ func (s *state) fingerprint() string {
 		}
 		return fmt.Sprintf("%s@%d", c.key.Public(), c.epoch)
 	}
+	return fmt.Sprintf("%s|%s|%s|%s|%x|%d|%x", s.standing(), s.keysPrint(), show(channel{s.receive, 0}), s.received, s.trusted,
+		s.blockTime, s.given)
+}
+
+// keysPrint names what is handed over.
+func (s *state) keysPrint() string {
+	show := func(c channel) string {
+		if !c.held() {
+			return "-"
+		}
+		return fmt.Sprintf("%s@%d", c.key.Public(), c.epoch)
+	}
 	master := "-"
 	if s.master != nil {
 		master = s.master.Public().String()
 	}
-	return fmt.Sprintf("%s|%s|%s<%d|%s|%s|%x|%d", s.identity.Public(), show(s.current), show(s.previous), s.graceEnds,
-		show(s.next), master, s.trusted, s.blockTime)
+	return fmt.Sprintf("%s|%s|%s<%d|%s|%s", s.whose, show(s.current), show(s.previous), s.graceEnds, show(s.next), master)
 }
 
 func must[T any](v T, err error) func(testing.TB) T {

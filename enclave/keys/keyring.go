@@ -42,6 +42,11 @@ type Keyring struct {
 // It fails with [ErrInUse] while another process has the directory, and with one of the errors of sealed files, or the
 // sealer's own, if there is a file that does not open; that file is then left as it is.
 func Open(ctx context.Context, dir string, sealer tee.Sealer, uid wire.ChainUID, kind string, rand io.Reader) (*Keyring, error) {
+	return openDir(ctx, dir, binding{sealer, uid, kind}, rand, newState)
+}
+
+// openDir is Open with the state of a directory that holds none.
+func openDir(ctx context.Context, dir string, b binding, rand io.Reader, first func(io.Reader) (*state, error)) (*Keyring, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("keys: make directory: %w", err)
 	}
@@ -50,7 +55,7 @@ func Open(ctx context.Context, dir string, sealer tee.Sealer, uid wire.ChainUID,
 	if err != nil {
 		return nil, err
 	}
-	k, err := open(ctx, d, lock, binding{sealer, uid, kind}, rand)
+	k, err := openFirst(ctx, d, lock, b, rand, first)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", filepath.Join(dir, FileName), err), lock.Close())
 	}
@@ -58,6 +63,12 @@ func Open(ctx context.Context, dir string, sealer tee.Sealer, uid wire.ChainUID,
 }
 
 func open(ctx context.Context, d disk, lock io.Closer, b binding, rand io.Reader) (*Keyring, error) {
+	return openFirst(ctx, d, lock, b, rand, newState)
+}
+
+func openFirst(
+	ctx context.Context, d disk, lock io.Closer, b binding, rand io.Reader, first func(io.Reader) (*state, error),
+) (*Keyring, error) {
 	if !wellFormed(b.kind) {
 		return nil, fmt.Errorf("%w: %q", ErrKind, b.kind)
 	}
@@ -67,7 +78,7 @@ func open(ctx context.Context, d disk, lock io.Closer, b binding, rand io.Reader
 	}
 	file, err := d.Read(FileName, maxFile+1)
 	if errors.Is(err, fs.ErrNotExist) {
-		return k, k.create(ctx)
+		return k, k.create(ctx, first)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keys: read: %w", err)
@@ -81,8 +92,8 @@ func open(ctx context.Context, d disk, lock io.Closer, b binding, rand io.Reader
 }
 
 // create draws and seals the first state.
-func (k *Keyring) create(ctx context.Context) error {
-	s, err := newState(k.rand)
+func (k *Keyring) create(ctx context.Context, first func(io.Reader) (*state, error)) error {
+	s, err := first(k.rand)
 	if err != nil {
 		return err
 	}
@@ -105,9 +116,19 @@ func (k *Keyring) persist(ctx context.Context, s *state) error {
 // errUnchanged is what an edit returns when there is nothing to write.
 var errUnchanged = errors.New("keys: unchanged")
 
-// change lets edit work on a copy of the state, seals and writes the copy and only then puts it in the state's place.
-// Secrets that the new state no longer holds are erased; if anything fails, those that only the copy holds are.
+// change is amend for what needs the identity's keys: it fails where they are not here.
 func (k *Keyring) change(ctx context.Context, edit func(*state) error) error {
+	return k.amend(ctx, func(s *state) error {
+		if err := s.held(); err != nil {
+			return err
+		}
+		return edit(s)
+	})
+}
+
+// amend lets edit work on a copy of the state, seals and writes the copy and only then puts it in the state's place.
+// Secrets that the new state no longer holds are erased; if anything fails, those that only the copy holds are.
+func (k *Keyring) amend(ctx context.Context, edit func(*state) error) error {
 	k.writing.Lock()
 	defer k.writing.Unlock()
 	old := k.state // only a holder of writing replaces it
@@ -133,8 +154,18 @@ func (k *Keyring) change(ctx context.Context, edit func(*state) error) error {
 	return nil
 }
 
-// read calls f with the state, which stays whole while f runs.
+// read calls f with the state, which stays whole while f runs. It fails where the identity's keys are not here.
 func (k *Keyring) read(f func(*state) error) error {
+	return k.look(func(s *state) error {
+		if err := s.held(); err != nil {
+			return err
+		}
+		return f(s)
+	})
+}
+
+// look is read for what does not need the identity's keys.
+func (k *Keyring) look(f func(*state) error) error {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if k.state == nil {
@@ -157,14 +188,15 @@ func (k *Keyring) Close() error {
 	return k.lock.Close()
 }
 
-// Identity returns the IdentityKey's public half, or the zero key once closed.
+// Identity returns the IdentityKey's public half, or the zero key once closed. Its private half may be another release's;
+// see [Keyring.Standing].
 func (k *Keyring) Identity() sr25519.PublicKey {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if k.state == nil {
 		return sr25519.PublicKey{}
 	}
-	return k.state.identity.Public()
+	return k.state.whose
 }
 
 // Incarnation returns what tells this start from every other.
@@ -215,7 +247,7 @@ func wellFormed(kind string) bool {
 // Trusted returns a copy of the light client's trusted header, nil at the first start, and the floor of the enclave's
 // clock: the newest verified block time that was saved, in Unix milliseconds.
 func (k *Keyring) Trusted() (header []byte, blockTime uint64, err error) {
-	err = k.read(func(s *state) error {
+	err = k.look(func(s *state) error {
 		header, blockTime = slices.Clone(s.trusted), s.blockTime
 		return nil
 	})
@@ -225,19 +257,20 @@ func (k *Keyring) Trusted() (header []byte, blockTime uint64, err error) {
 // SaveTrusted seals the light client's trusted header, at most [MaxTrusted] bytes, and a verified block time in Unix
 // milliseconds. The floor never sinks: a smaller block time leaves it.
 func (k *Keyring) SaveTrusted(ctx context.Context, header []byte, blockTime uint64) error {
-	return k.change(ctx, func(s *state) error { return s.setTrusted(header, blockTime) })
+	return k.amend(ctx, func(s *state) error { return s.setTrusted(header, blockTime) })
 }
 
 // ReplaceTrustRoot is for a trusted header that was not verified from the one before but given anew by the operator.
 // Since the new root might be a false chain's, it starts a new incarnation and erases what gatekeepers hold for others:
-// the MasterKey. The caller erases its ClusterKeys and one-time keys.
+// the MasterKey, and the one-time key with which keys were asked for: what is handed to it would be believed on the false
+// chain. The caller erases its ClusterKeys and other one-time keys.
 func (k *Keyring) ReplaceTrustRoot(ctx context.Context, header []byte, blockTime uint64) error {
 	// The incarnation first: should sealing fail, a superseded incarnation has merely ended early.
 	if err := k.drawIncarnation(); err != nil {
 		return err
 	}
-	return k.change(ctx, func(s *state) error {
-		s.master = nil
+	return k.amend(ctx, func(s *state) error {
+		s.master, s.receive = nil, nil
 		return s.setTrusted(header, blockTime)
 	})
 }

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
 )
@@ -23,8 +24,23 @@ func (k *Keyring) LocalKey(kind string) ([]byte, error) {
 	err := k.read(func(s *state) (err error) {
 		mini := s.identity.ExposeMiniSecret()
 		defer clear(mini)
-		key, err = hkdf.Key(sha256.New, mini, nil, localTag+string(k.binding.uid[:])+kind, secretSize)
+		extracted := extract(mini)
+		defer clear(extracted)
+		key, err = hkdf.Expand(sha256.New, extracted, localTag+string(k.binding.uid[:])+kind, secretSize)
 		return err
 	})
 	return key, err
+}
+
+// extract is HKDF-Extract without a salt. The hash's own buffers hold the secret afterwards, and a keyring that hands its
+// keys over leaves none behind in memory: they are written over.
+func extract(secret []byte) []byte {
+	h := hmac.New(sha256.New, make([]byte, sha256.Size))
+	h.Write(secret)
+	out := h.Sum(nil)
+	var zeros [2 * sha256.BlockSize]byte
+	h.Write(zeros[:sha256.BlockSize-len(secret)]) // ends the block that the secret is in
+	h.Write(zeros[:sha256.BlockSize-1])           // and lies over it
+	h.Sum(zeros[:0])                              // as does this over the copy that Sum has made
+	return out
 }

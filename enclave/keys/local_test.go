@@ -2,7 +2,9 @@ package keys
 
 import (
 	"bytes"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"testing"
 )
@@ -54,5 +56,13 @@ func TestLocalKey(t *testing.T) {
 	k.binding.uid = uidTwo
 	if bytes.Equal(key, derive(k, "one")) {
 		t.Error("two chains have one key")
+	}
+}
+
+// TestExtract: it is the standard's step, whatever it does with its buffers.
+func TestExtract(t *testing.T) {
+	secret := bytes.Repeat([]byte{7}, secretSize)
+	if got, want := extract(secret), must(hkdf.Extract(sha256.New, secret, nil))(t); !bytes.Equal(got, want) {
+		t.Fatalf("%x, want %x", got, want)
 	}
 }

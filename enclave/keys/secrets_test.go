@@ -22,7 +22,7 @@ import (
 )
 
 // full is a keyring that holds every secret there is.
-func full(t *testing.T) (*Keyring, *memDisk) {
+func full(t testing.TB) (*Keyring, *memDisk) {
 	t.Helper()
 	d := newMemDisk()
 	k := openOn(t, d, testBinding(t))

@@ -71,7 +71,7 @@ type StatusResponse struct {
 	BlockHash         []byte                 `protobuf:"bytes,6,opt,name=block_hash,json=blockHash,proto3" json:"block_hash,omitempty"`
 	BlockTime         uint64                 `protobuf:"varint,7,opt,name=block_time,json=blockTime,proto3" json:"block_time,omitempty"` // Unix milliseconds
 	NeedsRegistration bool                   `protobuf:"varint,8,opt,name=needs_registration,json=needsRegistration,proto3" json:"needs_registration,omitempty"`
-	Role              string                 `protobuf:"bytes,9,opt,name=role,proto3" json:"role,omitempty"` // "none", "worker" or "gatekeeper"
+	Role              string                 `protobuf:"bytes,9,opt,name=role,proto3" json:"role,omitempty"` // "none", "worker", "gatekeeper", "receiving" (waits for an identity's keys) or "handed over"
 	Wants             []*Record              `protobuf:"bytes,10,rep,name=wants,proto3" json:"wants,omitempty"`
 	Topics            []*TopicPlace          `protobuf:"bytes,11,rep,name=topics,proto3" json:"topics,omitempty"`
 	OutboxFirst       uint64                 `protobuf:"varint,12,opt,name=outbox_first,json=outboxFirst,proto3" json:"outbox_first,omitempty"` // sequence of the first undelivered message
@@ -1234,6 +1234,262 @@ func (x *ImportStateResponse) GetDone() bool {
 	return false
 }
 
+type PrepareHandoverRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operator      []byte                 `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"` // the 20-byte account that will bring the request
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrepareHandoverRequest) Reset() {
+	*x = PrepareHandoverRequest{}
+	mi := &file_enclave_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrepareHandoverRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrepareHandoverRequest) ProtoMessage() {}
+
+func (x *PrepareHandoverRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_enclave_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrepareHandoverRequest.ProtoReflect.Descriptor instead.
+func (*PrepareHandoverRequest) Descriptor() ([]byte, []int) {
+	return file_enclave_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *PrepareHandoverRequest) GetOperator() []byte {
+	if x != nil {
+		return x.Operator
+	}
+	return nil
+}
+
+type PrepareHandoverResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Request       []byte                 `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`   // SCALE
+	Evidence      []byte                 `protobuf:"bytes,2,opt,name=evidence,proto3" json:"evidence,omitempty"` // SCALE
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrepareHandoverResponse) Reset() {
+	*x = PrepareHandoverResponse{}
+	mi := &file_enclave_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrepareHandoverResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrepareHandoverResponse) ProtoMessage() {}
+
+func (x *PrepareHandoverResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_enclave_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrepareHandoverResponse.ProtoReflect.Descriptor instead.
+func (*PrepareHandoverResponse) Descriptor() ([]byte, []int) {
+	return file_enclave_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *PrepareHandoverResponse) GetRequest() []byte {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *PrepareHandoverResponse) GetEvidence() []byte {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+type HandoverRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandoverRequest) Reset() {
+	*x = HandoverRequest{}
+	mi := &file_enclave_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandoverRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandoverRequest) ProtoMessage() {}
+
+func (x *HandoverRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_enclave_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandoverRequest.ProtoReflect.Descriptor instead.
+func (*HandoverRequest) Descriptor() ([]byte, []int) {
+	return file_enclave_proto_rawDescGZIP(), []int{21}
+}
+
+type HandoverResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Offer         []byte                 `protobuf:"bytes,1,opt,name=offer,proto3" json:"offer,omitempty"` // SCALE of a signed handover offer
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandoverResponse) Reset() {
+	*x = HandoverResponse{}
+	mi := &file_enclave_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandoverResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandoverResponse) ProtoMessage() {}
+
+func (x *HandoverResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_enclave_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandoverResponse.ProtoReflect.Descriptor instead.
+func (*HandoverResponse) Descriptor() ([]byte, []int) {
+	return file_enclave_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *HandoverResponse) GetOffer() []byte {
+	if x != nil {
+		return x.Offer
+	}
+	return nil
+}
+
+type AcceptHandoverRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Offer         []byte                 `protobuf:"bytes,1,opt,name=offer,proto3" json:"offer,omitempty"` // SCALE of a signed handover offer
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcceptHandoverRequest) Reset() {
+	*x = AcceptHandoverRequest{}
+	mi := &file_enclave_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcceptHandoverRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcceptHandoverRequest) ProtoMessage() {}
+
+func (x *AcceptHandoverRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_enclave_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcceptHandoverRequest.ProtoReflect.Descriptor instead.
+func (*AcceptHandoverRequest) Descriptor() ([]byte, []int) {
+	return file_enclave_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *AcceptHandoverRequest) GetOffer() []byte {
+	if x != nil {
+		return x.Offer
+	}
+	return nil
+}
+
+type AcceptHandoverResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcceptHandoverResponse) Reset() {
+	*x = AcceptHandoverResponse{}
+	mi := &file_enclave_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcceptHandoverResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcceptHandoverResponse) ProtoMessage() {}
+
+func (x *AcceptHandoverResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_enclave_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcceptHandoverResponse.ProtoReflect.Descriptor instead.
+func (*AcceptHandoverResponse) Descriptor() ([]byte, []int) {
+	return file_enclave_proto_rawDescGZIP(), []int{24}
+}
+
 type InfoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1242,7 +1498,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_enclave_proto_msgTypes[19]
+	mi := &file_enclave_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1510,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_enclave_proto_msgTypes[19]
+	mi := &file_enclave_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1523,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_enclave_proto_rawDescGZIP(), []int{19}
+	return file_enclave_proto_rawDescGZIP(), []int{25}
 }
 
 type InfoResponse struct {
@@ -1289,7 +1545,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_enclave_proto_msgTypes[20]
+	mi := &file_enclave_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1557,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_enclave_proto_msgTypes[20]
+	mi := &file_enclave_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1570,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_enclave_proto_rawDescGZIP(), []int{20}
+	return file_enclave_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *InfoResponse) GetIdentity() []byte {
@@ -1404,7 +1660,7 @@ type QueryRequest struct {
 
 func (x *QueryRequest) Reset() {
 	*x = QueryRequest{}
-	mi := &file_enclave_proto_msgTypes[21]
+	mi := &file_enclave_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1416,7 +1672,7 @@ func (x *QueryRequest) String() string {
 func (*QueryRequest) ProtoMessage() {}
 
 func (x *QueryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_enclave_proto_msgTypes[21]
+	mi := &file_enclave_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1429,7 +1685,7 @@ func (x *QueryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryRequest.ProtoReflect.Descriptor instead.
 func (*QueryRequest) Descriptor() ([]byte, []int) {
-	return file_enclave_proto_rawDescGZIP(), []int{21}
+	return file_enclave_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *QueryRequest) GetCluster() []byte {
@@ -1455,7 +1711,7 @@ type QueryResponse struct {
 
 func (x *QueryResponse) Reset() {
 	*x = QueryResponse{}
-	mi := &file_enclave_proto_msgTypes[22]
+	mi := &file_enclave_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1467,7 +1723,7 @@ func (x *QueryResponse) String() string {
 func (*QueryResponse) ProtoMessage() {}
 
 func (x *QueryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_enclave_proto_msgTypes[22]
+	mi := &file_enclave_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1480,7 +1736,7 @@ func (x *QueryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryResponse.ProtoReflect.Descriptor instead.
 func (*QueryResponse) Descriptor() ([]byte, []int) {
-	return file_enclave_proto_rawDescGZIP(), []int{22}
+	return file_enclave_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *QueryResponse) GetEnvelope() []byte {
@@ -1501,7 +1757,7 @@ type ReceiptRequest struct {
 
 func (x *ReceiptRequest) Reset() {
 	*x = ReceiptRequest{}
-	mi := &file_enclave_proto_msgTypes[23]
+	mi := &file_enclave_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1769,7 @@ func (x *ReceiptRequest) String() string {
 func (*ReceiptRequest) ProtoMessage() {}
 
 func (x *ReceiptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_enclave_proto_msgTypes[23]
+	mi := &file_enclave_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +1782,7 @@ func (x *ReceiptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiptRequest.ProtoReflect.Descriptor instead.
 func (*ReceiptRequest) Descriptor() ([]byte, []int) {
-	return file_enclave_proto_rawDescGZIP(), []int{23}
+	return file_enclave_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ReceiptRequest) GetCluster() []byte {
@@ -1563,7 +1819,7 @@ type ReceiptResponse struct {
 
 func (x *ReceiptResponse) Reset() {
 	*x = ReceiptResponse{}
-	mi := &file_enclave_proto_msgTypes[24]
+	mi := &file_enclave_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +1831,7 @@ func (x *ReceiptResponse) String() string {
 func (*ReceiptResponse) ProtoMessage() {}
 
 func (x *ReceiptResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_enclave_proto_msgTypes[24]
+	mi := &file_enclave_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +1844,7 @@ func (x *ReceiptResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiptResponse.ProtoReflect.Descriptor instead.
 func (*ReceiptResponse) Descriptor() ([]byte, []int) {
-	return file_enclave_proto_rawDescGZIP(), []int{24}
+	return file_enclave_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ReceiptResponse) GetEnvelope() []byte {
@@ -1722,7 +1978,18 @@ const file_enclave_proto_rawDesc = "" +
 	"\x05index\x18\x02 \x01(\rR\x05index\x12\x14\n" +
 	"\x05chunk\x18\x03 \x01(\fR\x05chunk\")\n" +
 	"\x13ImportStateResponse\x12\x12\n" +
-	"\x04done\x18\x01 \x01(\bR\x04done\"\r\n" +
+	"\x04done\x18\x01 \x01(\bR\x04done\"4\n" +
+	"\x16PrepareHandoverRequest\x12\x1a\n" +
+	"\boperator\x18\x01 \x01(\fR\boperator\"O\n" +
+	"\x17PrepareHandoverResponse\x12\x18\n" +
+	"\arequest\x18\x01 \x01(\fR\arequest\x12\x1a\n" +
+	"\bevidence\x18\x02 \x01(\fR\bevidence\"\x11\n" +
+	"\x0fHandoverRequest\"(\n" +
+	"\x10HandoverResponse\x12\x14\n" +
+	"\x05offer\x18\x01 \x01(\fR\x05offer\"-\n" +
+	"\x15AcceptHandoverRequest\x12\x14\n" +
+	"\x05offer\x18\x01 \x01(\fR\x05offer\"\x18\n" +
+	"\x16AcceptHandoverResponse\"\r\n" +
 	"\vInfoRequest\"\xe8\x02\n" +
 	"\fInfoResponse\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\fR\bidentity\x12\x12\n" +
@@ -1753,7 +2020,7 @@ const file_enclave_proto_rawDesc = "" +
 	"\x04mark\x18\x02 \x01(\x04R\x04mark\x12\x12\n" +
 	"\x04leaf\x18\x03 \x01(\x04R\x04leaf\x12\x16\n" +
 	"\x06leaves\x18\x04 \x01(\x04R\x06leaves\x12\x12\n" +
-	"\x04path\x18\x05 \x03(\fR\x04path2\xfe\x04\n" +
+	"\x04path\x18\x05 \x03(\fR\x04path2\xaa\a\n" +
 	"\fRelayService\x12O\n" +
 	"\x06Status\x12!.phalanx.enclave.v1.StatusRequest\x1a\".phalanx.enclave.v1.StatusResponse\x12U\n" +
 	"\bRegister\x12#.phalanx.enclave.v1.RegisterRequest\x1a$.phalanx.enclave.v1.RegisterResponse\x12R\n" +
@@ -1761,7 +2028,10 @@ const file_enclave_proto_rawDesc = "" +
 	"\x06Outbox\x12!.phalanx.enclave.v1.OutboxRequest\x1a\".phalanx.enclave.v1.OutboxResponse\x12a\n" +
 	"\fRequestState\x12'.phalanx.enclave.v1.RequestStateRequest\x1a(.phalanx.enclave.v1.RequestStateResponse\x12^\n" +
 	"\vExportState\x12&.phalanx.enclave.v1.ExportStateRequest\x1a'.phalanx.enclave.v1.ExportStateResponse\x12^\n" +
-	"\vImportState\x12&.phalanx.enclave.v1.ImportStateRequest\x1a'.phalanx.enclave.v1.ImportStateResponse2\xfc\x01\n" +
+	"\vImportState\x12&.phalanx.enclave.v1.ImportStateRequest\x1a'.phalanx.enclave.v1.ImportStateResponse\x12j\n" +
+	"\x0fPrepareHandover\x12*.phalanx.enclave.v1.PrepareHandoverRequest\x1a+.phalanx.enclave.v1.PrepareHandoverResponse\x12U\n" +
+	"\bHandover\x12#.phalanx.enclave.v1.HandoverRequest\x1a$.phalanx.enclave.v1.HandoverResponse\x12g\n" +
+	"\x0eAcceptHandover\x12).phalanx.enclave.v1.AcceptHandoverRequest\x1a*.phalanx.enclave.v1.AcceptHandoverResponse2\xfc\x01\n" +
 	"\rClientService\x12I\n" +
 	"\x04Info\x12\x1f.phalanx.enclave.v1.InfoRequest\x1a .phalanx.enclave.v1.InfoResponse\x12L\n" +
 	"\x05Query\x12 .phalanx.enclave.v1.QueryRequest\x1a!.phalanx.enclave.v1.QueryResponse\x12R\n" +
@@ -1779,33 +2049,39 @@ func file_enclave_proto_rawDescGZIP() []byte {
 	return file_enclave_proto_rawDescData
 }
 
-var file_enclave_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_enclave_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_enclave_proto_goTypes = []any{
-	(*StatusRequest)(nil),        // 0: phalanx.enclave.v1.StatusRequest
-	(*StatusResponse)(nil),       // 1: phalanx.enclave.v1.StatusResponse
-	(*Record)(nil),               // 2: phalanx.enclave.v1.Record
-	(*TopicPlace)(nil),           // 3: phalanx.enclave.v1.TopicPlace
-	(*ClusterStatus)(nil),        // 4: phalanx.enclave.v1.ClusterStatus
-	(*RegisterRequest)(nil),      // 5: phalanx.enclave.v1.RegisterRequest
-	(*RegisterResponse)(nil),     // 6: phalanx.enclave.v1.RegisterResponse
-	(*Proof)(nil),                // 7: phalanx.enclave.v1.Proof
-	(*Batch)(nil),                // 8: phalanx.enclave.v1.Batch
-	(*AdvanceRequest)(nil),       // 9: phalanx.enclave.v1.AdvanceRequest
-	(*AdvanceResponse)(nil),      // 10: phalanx.enclave.v1.AdvanceResponse
-	(*OutboxRequest)(nil),        // 11: phalanx.enclave.v1.OutboxRequest
-	(*OutboxResponse)(nil),       // 12: phalanx.enclave.v1.OutboxResponse
-	(*RequestStateRequest)(nil),  // 13: phalanx.enclave.v1.RequestStateRequest
-	(*RequestStateResponse)(nil), // 14: phalanx.enclave.v1.RequestStateResponse
-	(*ExportStateRequest)(nil),   // 15: phalanx.enclave.v1.ExportStateRequest
-	(*ExportStateResponse)(nil),  // 16: phalanx.enclave.v1.ExportStateResponse
-	(*ImportStateRequest)(nil),   // 17: phalanx.enclave.v1.ImportStateRequest
-	(*ImportStateResponse)(nil),  // 18: phalanx.enclave.v1.ImportStateResponse
-	(*InfoRequest)(nil),          // 19: phalanx.enclave.v1.InfoRequest
-	(*InfoResponse)(nil),         // 20: phalanx.enclave.v1.InfoResponse
-	(*QueryRequest)(nil),         // 21: phalanx.enclave.v1.QueryRequest
-	(*QueryResponse)(nil),        // 22: phalanx.enclave.v1.QueryResponse
-	(*ReceiptRequest)(nil),       // 23: phalanx.enclave.v1.ReceiptRequest
-	(*ReceiptResponse)(nil),      // 24: phalanx.enclave.v1.ReceiptResponse
+	(*StatusRequest)(nil),           // 0: phalanx.enclave.v1.StatusRequest
+	(*StatusResponse)(nil),          // 1: phalanx.enclave.v1.StatusResponse
+	(*Record)(nil),                  // 2: phalanx.enclave.v1.Record
+	(*TopicPlace)(nil),              // 3: phalanx.enclave.v1.TopicPlace
+	(*ClusterStatus)(nil),           // 4: phalanx.enclave.v1.ClusterStatus
+	(*RegisterRequest)(nil),         // 5: phalanx.enclave.v1.RegisterRequest
+	(*RegisterResponse)(nil),        // 6: phalanx.enclave.v1.RegisterResponse
+	(*Proof)(nil),                   // 7: phalanx.enclave.v1.Proof
+	(*Batch)(nil),                   // 8: phalanx.enclave.v1.Batch
+	(*AdvanceRequest)(nil),          // 9: phalanx.enclave.v1.AdvanceRequest
+	(*AdvanceResponse)(nil),         // 10: phalanx.enclave.v1.AdvanceResponse
+	(*OutboxRequest)(nil),           // 11: phalanx.enclave.v1.OutboxRequest
+	(*OutboxResponse)(nil),          // 12: phalanx.enclave.v1.OutboxResponse
+	(*RequestStateRequest)(nil),     // 13: phalanx.enclave.v1.RequestStateRequest
+	(*RequestStateResponse)(nil),    // 14: phalanx.enclave.v1.RequestStateResponse
+	(*ExportStateRequest)(nil),      // 15: phalanx.enclave.v1.ExportStateRequest
+	(*ExportStateResponse)(nil),     // 16: phalanx.enclave.v1.ExportStateResponse
+	(*ImportStateRequest)(nil),      // 17: phalanx.enclave.v1.ImportStateRequest
+	(*ImportStateResponse)(nil),     // 18: phalanx.enclave.v1.ImportStateResponse
+	(*PrepareHandoverRequest)(nil),  // 19: phalanx.enclave.v1.PrepareHandoverRequest
+	(*PrepareHandoverResponse)(nil), // 20: phalanx.enclave.v1.PrepareHandoverResponse
+	(*HandoverRequest)(nil),         // 21: phalanx.enclave.v1.HandoverRequest
+	(*HandoverResponse)(nil),        // 22: phalanx.enclave.v1.HandoverResponse
+	(*AcceptHandoverRequest)(nil),   // 23: phalanx.enclave.v1.AcceptHandoverRequest
+	(*AcceptHandoverResponse)(nil),  // 24: phalanx.enclave.v1.AcceptHandoverResponse
+	(*InfoRequest)(nil),             // 25: phalanx.enclave.v1.InfoRequest
+	(*InfoResponse)(nil),            // 26: phalanx.enclave.v1.InfoResponse
+	(*QueryRequest)(nil),            // 27: phalanx.enclave.v1.QueryRequest
+	(*QueryResponse)(nil),           // 28: phalanx.enclave.v1.QueryResponse
+	(*ReceiptRequest)(nil),          // 29: phalanx.enclave.v1.ReceiptRequest
+	(*ReceiptResponse)(nil),         // 30: phalanx.enclave.v1.ReceiptResponse
 }
 var file_enclave_proto_depIdxs = []int32{
 	2,  // 0: phalanx.enclave.v1.StatusResponse.wants:type_name -> phalanx.enclave.v1.Record
@@ -1823,21 +2099,27 @@ var file_enclave_proto_depIdxs = []int32{
 	13, // 12: phalanx.enclave.v1.RelayService.RequestState:input_type -> phalanx.enclave.v1.RequestStateRequest
 	15, // 13: phalanx.enclave.v1.RelayService.ExportState:input_type -> phalanx.enclave.v1.ExportStateRequest
 	17, // 14: phalanx.enclave.v1.RelayService.ImportState:input_type -> phalanx.enclave.v1.ImportStateRequest
-	19, // 15: phalanx.enclave.v1.ClientService.Info:input_type -> phalanx.enclave.v1.InfoRequest
-	21, // 16: phalanx.enclave.v1.ClientService.Query:input_type -> phalanx.enclave.v1.QueryRequest
-	23, // 17: phalanx.enclave.v1.ClientService.Receipt:input_type -> phalanx.enclave.v1.ReceiptRequest
-	1,  // 18: phalanx.enclave.v1.RelayService.Status:output_type -> phalanx.enclave.v1.StatusResponse
-	6,  // 19: phalanx.enclave.v1.RelayService.Register:output_type -> phalanx.enclave.v1.RegisterResponse
-	10, // 20: phalanx.enclave.v1.RelayService.Advance:output_type -> phalanx.enclave.v1.AdvanceResponse
-	12, // 21: phalanx.enclave.v1.RelayService.Outbox:output_type -> phalanx.enclave.v1.OutboxResponse
-	14, // 22: phalanx.enclave.v1.RelayService.RequestState:output_type -> phalanx.enclave.v1.RequestStateResponse
-	16, // 23: phalanx.enclave.v1.RelayService.ExportState:output_type -> phalanx.enclave.v1.ExportStateResponse
-	18, // 24: phalanx.enclave.v1.RelayService.ImportState:output_type -> phalanx.enclave.v1.ImportStateResponse
-	20, // 25: phalanx.enclave.v1.ClientService.Info:output_type -> phalanx.enclave.v1.InfoResponse
-	22, // 26: phalanx.enclave.v1.ClientService.Query:output_type -> phalanx.enclave.v1.QueryResponse
-	24, // 27: phalanx.enclave.v1.ClientService.Receipt:output_type -> phalanx.enclave.v1.ReceiptResponse
-	18, // [18:28] is the sub-list for method output_type
-	8,  // [8:18] is the sub-list for method input_type
+	19, // 15: phalanx.enclave.v1.RelayService.PrepareHandover:input_type -> phalanx.enclave.v1.PrepareHandoverRequest
+	21, // 16: phalanx.enclave.v1.RelayService.Handover:input_type -> phalanx.enclave.v1.HandoverRequest
+	23, // 17: phalanx.enclave.v1.RelayService.AcceptHandover:input_type -> phalanx.enclave.v1.AcceptHandoverRequest
+	25, // 18: phalanx.enclave.v1.ClientService.Info:input_type -> phalanx.enclave.v1.InfoRequest
+	27, // 19: phalanx.enclave.v1.ClientService.Query:input_type -> phalanx.enclave.v1.QueryRequest
+	29, // 20: phalanx.enclave.v1.ClientService.Receipt:input_type -> phalanx.enclave.v1.ReceiptRequest
+	1,  // 21: phalanx.enclave.v1.RelayService.Status:output_type -> phalanx.enclave.v1.StatusResponse
+	6,  // 22: phalanx.enclave.v1.RelayService.Register:output_type -> phalanx.enclave.v1.RegisterResponse
+	10, // 23: phalanx.enclave.v1.RelayService.Advance:output_type -> phalanx.enclave.v1.AdvanceResponse
+	12, // 24: phalanx.enclave.v1.RelayService.Outbox:output_type -> phalanx.enclave.v1.OutboxResponse
+	14, // 25: phalanx.enclave.v1.RelayService.RequestState:output_type -> phalanx.enclave.v1.RequestStateResponse
+	16, // 26: phalanx.enclave.v1.RelayService.ExportState:output_type -> phalanx.enclave.v1.ExportStateResponse
+	18, // 27: phalanx.enclave.v1.RelayService.ImportState:output_type -> phalanx.enclave.v1.ImportStateResponse
+	20, // 28: phalanx.enclave.v1.RelayService.PrepareHandover:output_type -> phalanx.enclave.v1.PrepareHandoverResponse
+	22, // 29: phalanx.enclave.v1.RelayService.Handover:output_type -> phalanx.enclave.v1.HandoverResponse
+	24, // 30: phalanx.enclave.v1.RelayService.AcceptHandover:output_type -> phalanx.enclave.v1.AcceptHandoverResponse
+	26, // 31: phalanx.enclave.v1.ClientService.Info:output_type -> phalanx.enclave.v1.InfoResponse
+	28, // 32: phalanx.enclave.v1.ClientService.Query:output_type -> phalanx.enclave.v1.QueryResponse
+	30, // 33: phalanx.enclave.v1.ClientService.Receipt:output_type -> phalanx.enclave.v1.ReceiptResponse
+	21, // [21:34] is the sub-list for method output_type
+	8,  // [8:21] is the sub-list for method input_type
 	8,  // [8:8] is the sub-list for extension type_name
 	8,  // [8:8] is the sub-list for extension extendee
 	0,  // [0:8] is the sub-list for field type_name
@@ -1854,7 +2136,7 @@ func file_enclave_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_enclave_proto_rawDesc), len(file_enclave_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

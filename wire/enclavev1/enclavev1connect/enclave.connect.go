@@ -55,6 +55,14 @@ const (
 	// RelayServiceImportStateProcedure is the fully-qualified name of the RelayService's ImportState
 	// RPC.
 	RelayServiceImportStateProcedure = "/phalanx.enclave.v1.RelayService/ImportState"
+	// RelayServicePrepareHandoverProcedure is the fully-qualified name of the RelayService's
+	// PrepareHandover RPC.
+	RelayServicePrepareHandoverProcedure = "/phalanx.enclave.v1.RelayService/PrepareHandover"
+	// RelayServiceHandoverProcedure is the fully-qualified name of the RelayService's Handover RPC.
+	RelayServiceHandoverProcedure = "/phalanx.enclave.v1.RelayService/Handover"
+	// RelayServiceAcceptHandoverProcedure is the fully-qualified name of the RelayService's
+	// AcceptHandover RPC.
+	RelayServiceAcceptHandoverProcedure = "/phalanx.enclave.v1.RelayService/AcceptHandover"
 	// ClientServiceInfoProcedure is the fully-qualified name of the ClientService's Info RPC.
 	ClientServiceInfoProcedure = "/phalanx.enclave.v1.ClientService/Info"
 	// ClientServiceQueryProcedure is the fully-qualified name of the ClientService's Query RPC.
@@ -79,6 +87,13 @@ type RelayServiceClient interface {
 	ExportState(context.Context, *connect.Request[enclavev1.ExportStateRequest]) (*connect.Response[enclavev1.ExportStateResponse], error)
 	// ImportState brings the answer to RequestState, chunk by chunk.
 	ImportState(context.Context, *connect.Request[enclavev1.ImportStateRequest]) (*connect.Response[enclavev1.ImportStateResponse], error)
+	// PrepareHandover makes the request of a new release for an identity's keys, with its evidence, for the newest verified
+	// header.
+	PrepareHandover(context.Context, *connect.Request[enclavev1.PrepareHandoverRequest]) (*connect.Response[enclavev1.PrepareHandoverResponse], error)
+	// Handover returns what an old release has made of its keys for the new one, as often as it is asked.
+	Handover(context.Context, *connect.Request[enclavev1.HandoverRequest]) (*connect.Response[enclavev1.HandoverResponse], error)
+	// AcceptHandover brings the answer to PrepareHandover's request.
+	AcceptHandover(context.Context, *connect.Request[enclavev1.AcceptHandoverRequest]) (*connect.Response[enclavev1.AcceptHandoverResponse], error)
 }
 
 // NewRelayServiceClient constructs a client for the phalanx.enclave.v1.RelayService service. By
@@ -134,18 +149,39 @@ func NewRelayServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(relayServiceMethods.ByName("ImportState")),
 			connect.WithClientOptions(opts...),
 		),
+		prepareHandover: connect.NewClient[enclavev1.PrepareHandoverRequest, enclavev1.PrepareHandoverResponse](
+			httpClient,
+			baseURL+RelayServicePrepareHandoverProcedure,
+			connect.WithSchema(relayServiceMethods.ByName("PrepareHandover")),
+			connect.WithClientOptions(opts...),
+		),
+		handover: connect.NewClient[enclavev1.HandoverRequest, enclavev1.HandoverResponse](
+			httpClient,
+			baseURL+RelayServiceHandoverProcedure,
+			connect.WithSchema(relayServiceMethods.ByName("Handover")),
+			connect.WithClientOptions(opts...),
+		),
+		acceptHandover: connect.NewClient[enclavev1.AcceptHandoverRequest, enclavev1.AcceptHandoverResponse](
+			httpClient,
+			baseURL+RelayServiceAcceptHandoverProcedure,
+			connect.WithSchema(relayServiceMethods.ByName("AcceptHandover")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // relayServiceClient implements RelayServiceClient.
 type relayServiceClient struct {
-	status       *connect.Client[enclavev1.StatusRequest, enclavev1.StatusResponse]
-	register     *connect.Client[enclavev1.RegisterRequest, enclavev1.RegisterResponse]
-	advance      *connect.Client[enclavev1.AdvanceRequest, enclavev1.AdvanceResponse]
-	outbox       *connect.Client[enclavev1.OutboxRequest, enclavev1.OutboxResponse]
-	requestState *connect.Client[enclavev1.RequestStateRequest, enclavev1.RequestStateResponse]
-	exportState  *connect.Client[enclavev1.ExportStateRequest, enclavev1.ExportStateResponse]
-	importState  *connect.Client[enclavev1.ImportStateRequest, enclavev1.ImportStateResponse]
+	status          *connect.Client[enclavev1.StatusRequest, enclavev1.StatusResponse]
+	register        *connect.Client[enclavev1.RegisterRequest, enclavev1.RegisterResponse]
+	advance         *connect.Client[enclavev1.AdvanceRequest, enclavev1.AdvanceResponse]
+	outbox          *connect.Client[enclavev1.OutboxRequest, enclavev1.OutboxResponse]
+	requestState    *connect.Client[enclavev1.RequestStateRequest, enclavev1.RequestStateResponse]
+	exportState     *connect.Client[enclavev1.ExportStateRequest, enclavev1.ExportStateResponse]
+	importState     *connect.Client[enclavev1.ImportStateRequest, enclavev1.ImportStateResponse]
+	prepareHandover *connect.Client[enclavev1.PrepareHandoverRequest, enclavev1.PrepareHandoverResponse]
+	handover        *connect.Client[enclavev1.HandoverRequest, enclavev1.HandoverResponse]
+	acceptHandover  *connect.Client[enclavev1.AcceptHandoverRequest, enclavev1.AcceptHandoverResponse]
 }
 
 // Status calls phalanx.enclave.v1.RelayService.Status.
@@ -183,6 +219,21 @@ func (c *relayServiceClient) ImportState(ctx context.Context, req *connect.Reque
 	return c.importState.CallUnary(ctx, req)
 }
 
+// PrepareHandover calls phalanx.enclave.v1.RelayService.PrepareHandover.
+func (c *relayServiceClient) PrepareHandover(ctx context.Context, req *connect.Request[enclavev1.PrepareHandoverRequest]) (*connect.Response[enclavev1.PrepareHandoverResponse], error) {
+	return c.prepareHandover.CallUnary(ctx, req)
+}
+
+// Handover calls phalanx.enclave.v1.RelayService.Handover.
+func (c *relayServiceClient) Handover(ctx context.Context, req *connect.Request[enclavev1.HandoverRequest]) (*connect.Response[enclavev1.HandoverResponse], error) {
+	return c.handover.CallUnary(ctx, req)
+}
+
+// AcceptHandover calls phalanx.enclave.v1.RelayService.AcceptHandover.
+func (c *relayServiceClient) AcceptHandover(ctx context.Context, req *connect.Request[enclavev1.AcceptHandoverRequest]) (*connect.Response[enclavev1.AcceptHandoverResponse], error) {
+	return c.acceptHandover.CallUnary(ctx, req)
+}
+
 // RelayServiceHandler is an implementation of the phalanx.enclave.v1.RelayService service.
 type RelayServiceHandler interface {
 	// Status says where the enclave stands and what it wants next.
@@ -199,6 +250,13 @@ type RelayServiceHandler interface {
 	ExportState(context.Context, *connect.Request[enclavev1.ExportStateRequest]) (*connect.Response[enclavev1.ExportStateResponse], error)
 	// ImportState brings the answer to RequestState, chunk by chunk.
 	ImportState(context.Context, *connect.Request[enclavev1.ImportStateRequest]) (*connect.Response[enclavev1.ImportStateResponse], error)
+	// PrepareHandover makes the request of a new release for an identity's keys, with its evidence, for the newest verified
+	// header.
+	PrepareHandover(context.Context, *connect.Request[enclavev1.PrepareHandoverRequest]) (*connect.Response[enclavev1.PrepareHandoverResponse], error)
+	// Handover returns what an old release has made of its keys for the new one, as often as it is asked.
+	Handover(context.Context, *connect.Request[enclavev1.HandoverRequest]) (*connect.Response[enclavev1.HandoverResponse], error)
+	// AcceptHandover brings the answer to PrepareHandover's request.
+	AcceptHandover(context.Context, *connect.Request[enclavev1.AcceptHandoverRequest]) (*connect.Response[enclavev1.AcceptHandoverResponse], error)
 }
 
 // NewRelayServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -250,6 +308,24 @@ func NewRelayServiceHandler(svc RelayServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(relayServiceMethods.ByName("ImportState")),
 		connect.WithHandlerOptions(opts...),
 	)
+	relayServicePrepareHandoverHandler := connect.NewUnaryHandler(
+		RelayServicePrepareHandoverProcedure,
+		svc.PrepareHandover,
+		connect.WithSchema(relayServiceMethods.ByName("PrepareHandover")),
+		connect.WithHandlerOptions(opts...),
+	)
+	relayServiceHandoverHandler := connect.NewUnaryHandler(
+		RelayServiceHandoverProcedure,
+		svc.Handover,
+		connect.WithSchema(relayServiceMethods.ByName("Handover")),
+		connect.WithHandlerOptions(opts...),
+	)
+	relayServiceAcceptHandoverHandler := connect.NewUnaryHandler(
+		RelayServiceAcceptHandoverProcedure,
+		svc.AcceptHandover,
+		connect.WithSchema(relayServiceMethods.ByName("AcceptHandover")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/phalanx.enclave.v1.RelayService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case RelayServiceStatusProcedure:
@@ -266,6 +342,12 @@ func NewRelayServiceHandler(svc RelayServiceHandler, opts ...connect.HandlerOpti
 			relayServiceExportStateHandler.ServeHTTP(w, r)
 		case RelayServiceImportStateProcedure:
 			relayServiceImportStateHandler.ServeHTTP(w, r)
+		case RelayServicePrepareHandoverProcedure:
+			relayServicePrepareHandoverHandler.ServeHTTP(w, r)
+		case RelayServiceHandoverProcedure:
+			relayServiceHandoverHandler.ServeHTTP(w, r)
+		case RelayServiceAcceptHandoverProcedure:
+			relayServiceAcceptHandoverHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -301,6 +383,18 @@ func (UnimplementedRelayServiceHandler) ExportState(context.Context, *connect.Re
 
 func (UnimplementedRelayServiceHandler) ImportState(context.Context, *connect.Request[enclavev1.ImportStateRequest]) (*connect.Response[enclavev1.ImportStateResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("phalanx.enclave.v1.RelayService.ImportState is not implemented"))
+}
+
+func (UnimplementedRelayServiceHandler) PrepareHandover(context.Context, *connect.Request[enclavev1.PrepareHandoverRequest]) (*connect.Response[enclavev1.PrepareHandoverResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("phalanx.enclave.v1.RelayService.PrepareHandover is not implemented"))
+}
+
+func (UnimplementedRelayServiceHandler) Handover(context.Context, *connect.Request[enclavev1.HandoverRequest]) (*connect.Response[enclavev1.HandoverResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("phalanx.enclave.v1.RelayService.Handover is not implemented"))
+}
+
+func (UnimplementedRelayServiceHandler) AcceptHandover(context.Context, *connect.Request[enclavev1.AcceptHandoverRequest]) (*connect.Response[enclavev1.AcceptHandoverResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("phalanx.enclave.v1.RelayService.AcceptHandover is not implemented"))
 }
 
 // ClientServiceClient is a client for the phalanx.enclave.v1.ClientService service.
