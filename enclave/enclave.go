@@ -5,7 +5,7 @@
 //
 // What is promised is what the packages below promise; this one adds no logic of its own:
 // keys owns every secret, light and dispatch decide what is believed, worker and gatekeeper are the roles, rotation
-// renews the EcdhKey, and rpc is the only door.
+// renews the EcdhKey, handover moves the keys to the next release, and rpc is the only door.
 package enclave
 
 import (
@@ -20,9 +20,11 @@ import (
 	"time"
 
 	"github.com/phalanx-network/phalanx/crypto/scale"
+	"github.com/phalanx-network/phalanx/crypto/sr25519"
 	"github.com/phalanx-network/phalanx/enclave/contract"
 	"github.com/phalanx-network/phalanx/enclave/dispatch"
 	"github.com/phalanx-network/phalanx/enclave/gatekeeper"
+	"github.com/phalanx-network/phalanx/enclave/handover"
 	"github.com/phalanx-network/phalanx/enclave/keys"
 	"github.com/phalanx-network/phalanx/enclave/rotation"
 	"github.com/phalanx-network/phalanx/enclave/rpc"
@@ -35,13 +37,16 @@ import (
 // ErrNotReady says that the chain's record of this enclave is not proven at the newest header yet.
 var ErrNotReady = errors.New("the chain's record of this enclave is not proven yet; bring its proof first")
 
+// ErrAway says that the identity's keys are another release's, which registers.
+var ErrAway = errors.New("the identity's keys are not here")
+
 // ErrTrustRoot says that the sealed header began at another trust root than the chain's first header.
 var ErrTrustRoot = errors.New("this enclave began at another trust root; give the same one again")
 
 // maxClockDrift is how far a block's time may lie ahead of the host's clock.
 const maxClockDrift = 10 * time.Second
 
-// Config is what a pRuntime runs with. All but Listen, Stage and Outside is needed.
+// Config is what a pRuntime runs with. All but Listen, Stage, Outside and Receive is needed.
 type Config struct {
 	Home           string // keys, state and socket are below it
 	Socket         string // the relay's door; empty for relay.sock in Home
@@ -60,6 +65,9 @@ type Config struct {
 	// where it is empty, code is compiled again after each start.
 	Stage   string
 	Outside Outside
+	// Receive is the identity whose keys this release takes over from the one before, where the home has none yet; the zero
+	// key for an identity of its own.
+	Receive sr25519.PublicKey
 }
 
 // Platform is the TEE that the program runs in.
@@ -84,6 +92,7 @@ type Enclave struct {
 	keeper   *gatekeeper.Role
 	engine   *contract.Engine
 	rotation *rotation.Rotation
+	custody  *handover.Custody
 	evidence atomic.Pointer[[]byte] // of the last registration
 }
 
@@ -98,11 +107,14 @@ func Run(ctx context.Context, cfg Config) (err error) {
 }
 
 func open(ctx context.Context, cfg Config) (*Enclave, error) {
-	ring, err := keys.Open(ctx, filepath.Join(cfg.Home, "keys"), cfg.Platform.Sealer, cfg.UID, "pruntime", cfg.Rand)
+	ring, err := openKeys(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	e := &Enclave{cfg: cfg, keys: ring, rotation: rotation.New(ring)}
+	e.custody = handover.New(handover.Config{
+		UID: cfg.UID, Keys: ring, Attester: cfg.Platform.Attester, Software: cfg.Software, Header: e.seen,
+	})
 	client, floor, err := e.lightClient(ctx)
 	if err != nil {
 		return nil, errors.Join(err, ring.Close())
@@ -129,9 +141,18 @@ func open(ctx context.Context, cfg Config) (*Enclave, error) {
 	})
 	e.chain = dispatch.New(dispatch.Config{
 		UID: cfg.UID, Keys: ring, Light: client, Now: cfg.Now, Floor: floor,
-		Own: e.rotation, Worker: e.worker, Gatekeeper: e.keeper,
+		Own: e.rotation, Worker: e.custody.Watch(e.worker), Gatekeeper: e.custody.Watch(e.keeper), Custody: e.custody,
 	})
+	e.custody.See(e.chain)
 	return e, nil
+}
+
+func openKeys(ctx context.Context, cfg Config) (*keys.Keyring, error) {
+	dir := filepath.Join(cfg.Home, "keys")
+	if cfg.Receive == (sr25519.PublicKey{}) {
+		return keys.Open(ctx, dir, cfg.Platform.Sealer, cfg.UID, "pruntime", cfg.Rand)
+	}
+	return keys.OpenReceiver(ctx, dir, cfg.Platform.Sealer, cfg.UID, "pruntime", cfg.Rand, cfg.Receive)
 }
 
 // lightClient continues from the sealed header, or begins at the trust root. A root other than the one that the sealed
@@ -168,6 +189,11 @@ func (e *Enclave) lightClient(ctx context.Context) (*light.Client, time.Time, er
 
 func (e *Enclave) header() (light.Header, time.Duration, bool) { return e.chain.Header() }
 
+func (e *Enclave) seen() (light.Header, bool) {
+	h, _, ok := e.chain.Header()
+	return h, ok
+}
+
 func (e *Enclave) close(ctx context.Context) error {
 	e.worker.Stop()
 	e.keeper.Stop()
@@ -195,11 +221,12 @@ func (e *Enclave) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 2)
+	served := clusters{e.worker, e.keys}
 	running := 1
-	go func() { done <- rpc.Serve(ctx, relayListener, rpc.NewRelayHandler(e.chain, e.worker, e)) }()
+	go func() { done <- rpc.Serve(ctx, relayListener, rpc.NewRelayHandler(e.chain, served, e, e.custody)) }()
 	if clientListener != nil {
 		running++
-		go func() { done <- rpc.Serve(ctx, clientListener, rpc.NewClientHandler(e.chain, e.worker, e)) }()
+		go func() { done <- rpc.Serve(ctx, clientListener, rpc.NewClientHandler(e.chain, served, e)) }()
 	}
 	e.cfg.Ready(doors)
 	var errs error
@@ -228,6 +255,9 @@ func (e *Enclave) About() rpc.About {
 
 // Register makes a registration for the newest verified header, with the evidence of the platform for it.
 func (e *Enclave) Register(ctx context.Context, operator wire.Account) (rpc.Registration, error) {
+	if s := e.keys.Standing(); s != keys.Holding {
+		return rpc.Registration{}, fmt.Errorf("%w: %s", ErrAway, s)
+	}
 	h, _, ok := e.chain.Header()
 	if !ok {
 		return rpc.Registration{}, dispatch.ErrNoHeader

@@ -36,6 +36,9 @@ func (s *session) follow(ctx context.Context, height uint64) error {
 	if err := s.refresh(ctx); err != nil {
 		return err
 	}
+	if s.status.Role == roleHandedOver {
+		return nil // its identity is another release's, whose own relay follows
+	}
 	if err := s.bringRoot(ctx); err != nil {
 		return err
 	}

@@ -68,6 +68,9 @@ const (
 	enclaveBackoff = 100 * time.Millisecond
 )
 
+// roleHandedOver is the role of an enclave whose keys a new release has.
+const roleHandedOver = "handed over"
+
 // ErrOtherChain says that a node is of another chain than configured.
 var ErrOtherChain = errors.New("node is of another chain")
 
@@ -220,6 +223,9 @@ func (s *session) block(ctx context.Context, height uint64) error {
 	}
 	s.metrics.synced(time.Since(start), height, s.status)
 	s.said.progress(s.cfg.Log, s.status)
+	if s.status.Role == roleHandedOver {
+		return nil
+	}
 	if err := s.register(ctx, height); err != nil {
 		return err
 	}

@@ -50,6 +50,9 @@ func (s *said) progress(log *slog.Logger, st *pb.StatusResponse) {
 	if s.role != st.Role {
 		s.role = st.Role
 		log.Info("role", "role", st.Role, "height", st.Height)
+		if st.Role == roleHandedOver {
+			log.Info("the keys were handed over to a new release: this pruntime and its relay have nothing more to do")
+		}
 	}
 	if s.problem != st.Problem {
 		s.problem = st.Problem

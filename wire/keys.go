@@ -73,6 +73,7 @@ type NetworkParams struct {
 	BodyRetention      uint64 // how long bodies outside clusters, and covered ones inside, are kept
 	GasPrice           uint64 // in the chain's smallest unit per 2^20 gas
 	Simulated          bool   // whether simulated evidence is accepted
+	Delay              uint64 // at least so many blocks between a decision on policy or gatekeepers and its force
 }
 
 // Scale visits the fields in order.
@@ -84,6 +85,7 @@ func (p *NetworkParams) Scale(c *scale.Codec) {
 	c.U64(&p.BodyRetention)
 	c.U64(&p.GasPrice)
 	c.Bool(&p.Simulated)
+	c.U64(&p.Delay)
 }
 
 // These are the rules of replay protection for commands; see docs/spec/invocation.md.

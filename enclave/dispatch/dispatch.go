@@ -65,6 +65,8 @@ type Config struct {
 	Own        Own              // what is done with the enclave's own record
 	Worker     Role
 	Gatekeeper Role
+	// Custody says where the identity's keys are; nil for one whose keys are always here.
+	Custody Custody
 }
 
 // Own keeps the enclave's EcdhKeys in step with its own record on the chain. It is called at each verified header.
@@ -107,6 +109,9 @@ func New(cfg Config) *Dispatcher {
 	d := &Dispatcher{cfg: cfg, facts: map[wire.RecordKey]Fact{}, wanted: map[wire.RecordKey]bool{}, role: RoleNone, clock: cfg.Floor}
 	if h, ok := cfg.Light.Latest(); ok {
 		d.header, d.saved = h, h.Height
+	}
+	if away := d.away(); away != "" {
+		d.role = away
 	}
 	d.wantOwn()
 	return d
@@ -260,6 +265,9 @@ func (d *Dispatcher) record(key wire.RecordKey, r scale.Record) (present, known 
 // step lets everything that reads the chain look at the facts there are.
 func (d *Dispatcher) step(ctx context.Context) error {
 	d.resetWants()
+	if away := d.away(); away != "" {
+		return d.stepAway(ctx, away)
+	}
 	if err := d.stepOwn(); err != nil {
 		d.problem = err.Error()
 		return err
@@ -284,6 +292,9 @@ func (d *Dispatcher) step(ctx context.Context) error {
 	if err := r.Step(ctx, chain{d}); err != nil {
 		d.problem = err.Error()
 		return err
+	}
+	if away := d.away(); away != "" {
+		return d.stepAway(ctx, away)
 	}
 	for _, p := range r.Places() {
 		d.want(wire.KeyHead(p.Topic))
@@ -353,7 +364,7 @@ func (d *Dispatcher) checkUID() error {
 // registered takes the own record: it counts only if the chain has this incarnation.
 func (d *Dispatcher) registered(self *wire.WorkerState, present bool) {
 	if !present || self.Incarnation != d.cfg.Keys.Incarnation() {
-		d.self, d.needsReg = nil, true
+		d.self, d.needsReg, d.role = nil, true, RoleNone
 		return
 	}
 	d.self = self
@@ -375,7 +386,7 @@ func (d *Dispatcher) suspend() {
 }
 
 func (d *Dispatcher) active() Role {
-	if d.self == nil || d.self.Status != wire.WorkerActive {
+	if d.self == nil || d.self.Status != wire.WorkerActive || d.away() != "" {
 		return nil
 	}
 	switch d.role {

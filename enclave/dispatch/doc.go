@@ -6,6 +6,9 @@
 // [Dispatcher.Status] shows to the relay; it follows topics by saying where it stands, and receives their messages in
 // order; it acts by [Chain.Act], which signs, numbers and keeps the act until the chain is proven to have accepted it.
 //
+// An identity's keys may be in another release's hands ([Custody]): nothing is registered then and no role acts, but the chain is
+// followed, so that the keys can come.
+//
 // What is promised: a role never sees a record that was not proven against a verified header, nor one older than it
 // asked for; it receives every message of a topic exactly once, in the topic's order, and none that is not under a
 // proven head, whatever the relay omits, repeats, reorders, changes or delays; an act is signed once in each

@@ -84,6 +84,14 @@ func (d *Dispatcher) OwnRecord() (self wire.WorkerState, present, known bool, er
 	return self, present, known, err
 }
 
+// Proven returns a record as proven against the newest header, and that header's height; known is false until it is. It
+// wants the record, which lasts to the next step.
+func (d *Dispatcher) Proven(key wire.RecordKey) (f Fact, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.fact(key)
+}
+
 // Params returns the network's rules once they are proven.
 func (d *Dispatcher) Params() (wire.NetworkParams, bool) {
 	d.mu.Lock()

@@ -55,6 +55,10 @@ Queries of contracts may use HTTP. They reach the public internet on ports 80, 4
 the operator's network unless --http-allow names it:
   %[1]s … --http-allow 10.1.2.0/24 --http-refuse 198.51.100.7/32
 
+A new release has a measurement of its own and cannot read what the old one sealed. It is started in a home of its own and
+waits there for the old one's keys, which "phalanx pruntime handover" brings:
+  %[1]s --home /var/lib/phalanx/worker-next --receive 0x4a…e1 --chain-id phalanx-1 --chain-uid 0x1f…9c --listen 127.0.0.1:8001
+
 Flags:
 `
 
@@ -62,7 +66,7 @@ type options struct {
 	home, socket, listen, chainID, uid, trustHash, level string
 	trustHeight                                          uint64
 	trustingPeriod                                       time.Duration
-	stage                                                string
+	stage, receive                                       string
 	noHTTP                                               bool
 	allow, refuse                                        prefixes
 	ports                                                ports
@@ -125,6 +129,7 @@ func (p Program) configure(args []string, stdout, stderr io.Writer) (*enclave.Co
 	fs.Var(&o.allow, "http-allow", "addresses, as CIDR, that contracts may reach although they are not public; repeatable")
 	fs.Var(&o.refuse, "http-refuse", "addresses, as CIDR, that contracts may not reach although they are public; repeatable")
 	fs.Var(&o.ports, "http-port", "port below 1024 that contracts may reach beside 80 and 443; repeatable")
+	fs.StringVar(&o.receive, "receive", "", "identity whose keys this release takes over from the one before; for a home without keys")
 	fs.StringVar(&o.level, "log-level", "info", "debug, info, warn or error")
 	version := fs.Bool("version", false, "print the version and exit")
 	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -172,6 +177,11 @@ func (o options) config(software string, stdout, stderr io.Writer) (*enclave.Con
 			// A reader that has gone away is no reason to stop: the doors are open.
 			_ = json.NewEncoder(stdout).Encode(d)
 		},
+	}
+	if o.receive != "" {
+		if err := cfg.Receive.UnmarshalText([]byte(o.receive)); err != nil {
+			return nil, fmt.Errorf("--receive: %w", err)
+		}
 	}
 	if (o.trustHeight == 0) != (o.trustHash == "") {
 		return nil, errors.New("--trust-height and --trust-hash go together")

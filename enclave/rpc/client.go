@@ -8,6 +8,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/phalanx-network/phalanx/enclave/keys"
 	"github.com/phalanx-network/phalanx/enclave/worker"
 	pb "github.com/phalanx-network/phalanx/wire/enclavev1"
 	"github.com/phalanx-network/phalanx/wire/enclavev1/enclavev1connect"
@@ -127,6 +128,8 @@ func clientError(err error) error {
 		{worker.ErrStale, connect.CodeUnavailable},
 		{worker.ErrNotRunning, connect.CodeUnavailable},
 		{worker.ErrNotYet, connect.CodeUnavailable},
+		{keys.ErrReceiving, connect.CodeUnavailable},
+		{keys.ErrHandedOver, connect.CodeUnavailable},
 		{worker.ErrQuery, connect.CodeInvalidArgument},
 		{worker.ErrReplayed, connect.CodeInvalidArgument},
 		{worker.ErrExpired, connect.CodeInvalidArgument},

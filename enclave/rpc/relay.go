@@ -12,6 +12,7 @@ import (
 	"github.com/phalanx-network/phalanx/crypto/scale"
 	"github.com/phalanx-network/phalanx/crypto/sr25519"
 	"github.com/phalanx-network/phalanx/enclave/dispatch"
+	"github.com/phalanx-network/phalanx/enclave/keys"
 	"github.com/phalanx-network/phalanx/enclave/worker"
 	"github.com/phalanx-network/phalanx/light"
 	"github.com/phalanx-network/phalanx/wire"
@@ -72,12 +73,13 @@ type relayDoor struct {
 	chain    Chain
 	clusters Clusters
 	self     Self
+	custody  Custody
 }
 
 // NewRelayHandler returns the handler of the relay's door.
-func NewRelayHandler(chain Chain, clusters Clusters, self Self) http.Handler {
+func NewRelayHandler(chain Chain, clusters Clusters, self Self, custody Custody) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(enclavev1connect.NewRelayServiceHandler(&relayDoor{chain, clusters, self},
+	mux.Handle(enclavev1connect.NewRelayServiceHandler(&relayDoor{chain, clusters, self, custody},
 		connect.WithReadMaxBytes(maxRelayRequest), connect.WithRecover(recovered)))
 	return mux
 }
@@ -147,11 +149,10 @@ func clusterStatuses(statuses []worker.ClusterStatus) []*pb.ClusterStatus {
 }
 
 func (r *relayDoor) Register(ctx context.Context, req *connect.Request[pb.RegisterRequest]) (*connect.Response[pb.RegisterResponse], error) {
-	var operator wire.Account
-	if len(req.Msg.Operator) != len(operator) {
-		return nil, invalid(fmt.Errorf("operator has %d bytes, want %d", len(req.Msg.Operator), len(operator)))
+	operator, err := account(req.Msg.Operator)
+	if err != nil {
+		return nil, err
 	}
-	copy(operator[:], req.Msg.Operator)
 	reg, err := r.self.Register(ctx, operator)
 	if err != nil {
 		return nil, connect.NewError(connect.CodeFailedPrecondition, err)
@@ -258,7 +259,7 @@ func (r *relayDoor) ImportState(ctx context.Context, req *connect.Request[pb.Imp
 
 // transferError tells the relay that asks whether to ask again: Unavailable, or not.
 func transferError(err error) error {
-	for _, again := range []error{worker.ErrNotYet, worker.ErrBusy, worker.ErrNotRunning} {
+	for _, again := range []error{worker.ErrNotYet, worker.ErrBusy, worker.ErrNotRunning, keys.ErrReceiving, keys.ErrHandedOver} {
 		if errors.Is(err, again) {
 			return connect.NewError(connect.CodeUnavailable, err)
 		}

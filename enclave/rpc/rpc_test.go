@@ -20,6 +20,7 @@ import (
 
 	"github.com/phalanx-network/phalanx/crypto/sr25519"
 	"github.com/phalanx-network/phalanx/enclave/dispatch"
+	"github.com/phalanx-network/phalanx/enclave/handover"
 	"github.com/phalanx-network/phalanx/enclave/worker"
 	"github.com/phalanx-network/phalanx/light"
 	"github.com/phalanx-network/phalanx/wire"
@@ -81,6 +82,14 @@ func (f fakeSelf) Register(context.Context, wire.Account) (Registration, error) 
 	return Registration{}, f.do()
 }
 func (f fakeSelf) About() About { return About{Identity: []byte("me")} }
+
+type fakeCustody struct{ *fake }
+
+func (f fakeCustody) Prepare(context.Context, wire.Account) (handover.Request, error) {
+	return handover.Request{Request: []byte("please")}, f.do()
+}
+func (f fakeCustody) Handed() ([]byte, error)              { return []byte("offer"), f.do() }
+func (f fakeCustody) Accept(context.Context, []byte) error { return f.do() }
 
 // serve runs a handler on a listener until the test ends.
 func serve(t *testing.T, l net.Listener, h http.Handler) {
@@ -150,7 +159,7 @@ func TestNoRelayMethodAtTheClientPort(t *testing.T) {
 	f := &fake{}
 	url := clientDoorOf(t, f)
 	service := reflect.TypeFor[enclavev1connect.RelayServiceHandler]()
-	if service.NumMethod() < 7 {
+	if service.NumMethod() < 10 {
 		t.Fatalf("only %d methods: the list is not the service's", service.NumMethod())
 	}
 	dir := t.TempDir()
@@ -158,7 +167,7 @@ func TestNoRelayMethodAtTheClientPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(t, l, NewRelayHandler(f, fakeClusters{f}, fakeSelf{f}))
+	serve(t, l, NewRelayHandler(f, fakeClusters{f}, fakeSelf{f}, fakeCustody{f}))
 	unix := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", filepath.Join(dir, "relay.sock"))
