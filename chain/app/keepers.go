@@ -79,6 +79,7 @@ func newNetworkKeepers(k *Keepers, a *App) {
 	k.Queue = mqkeeper.NewKeeper(a.store(mqtypes.StoreKey), k.Registry, k.Bank, authtypes.FeeCollectorName)
 	k.Cluster = clusterkeeper.NewKeeper(a.store(clustertypes.StoreKey), k.Registry, k.Queue, k.Bank)
 	k.Registry.SetHooks(k.Cluster)
+	k.Registry.SetTopics(k.Queue)
 	k.Queue.SetClusters(k.Cluster)
 	k.Queue.SetActHandler(k.Registry, wire.ActRotateEcdh, wire.ActMasterKey)
 	k.Queue.SetActHandler(k.Cluster, wire.ActKeyReport, wire.ActContract, wire.ActCheckpoint)

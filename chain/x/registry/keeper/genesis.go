@@ -60,6 +60,15 @@ func (k *Keeper) initRest(ctx context.Context, g *types.GenesisState) error {
 			return err
 		}
 	}
+	for _, raw := range g.Heirs {
+		var h types.Heir
+		if err := scale.Unmarshal(raw, &h); err != nil {
+			return err
+		}
+		if err := k.save(ctx, heirKey(h.Identity), &h); err != nil {
+			return err
+		}
+	}
 	if len(g.Gatekeepers) > 0 {
 		if err := store.Set([]byte(wire.KeyGatekeepers().Key), g.Gatekeepers); err != nil {
 			return err
@@ -89,6 +98,9 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 		})
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err = k.each(ctx, prefixHeir, func(_, raw []byte) { g.Heirs = append(g.Heirs, raw) }); err != nil {
 		return nil, err
 	}
 	store := k.store.OpenKVStore(ctx)

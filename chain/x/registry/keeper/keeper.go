@@ -29,6 +29,7 @@ type Keeper struct {
 	verifiers tee.Verifiers
 	authority string
 	hooks     types.Hooks
+	topics    types.Topics
 }
 
 // NewKeeper returns a keeper over its store that believes evidence as verifiers judge it. The authority is the address
@@ -39,6 +40,9 @@ func NewKeeper(store corestore.KVStoreService, verifiers tee.Verifiers, authorit
 
 // SetHooks names what runs when a worker's standing changes. It is called once, before the first block.
 func (k *Keeper) SetHooks(h types.Hooks) { k.hooks = h }
+
+// SetTopics names the queue. It is called once, before the first block.
+func (k *Keeper) SetTopics(t types.Topics) { k.topics = t }
 
 // load reads the record under a key; it reports false where there is none.
 func (k *Keeper) load(ctx context.Context, key string, r scale.Record) (bool, error) {

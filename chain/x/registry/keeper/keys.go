@@ -23,6 +23,7 @@ const (
 	prefixDeadline    = "deadline/"    // ‖ identity: the height of its entry under prefixExpiry
 	prefixIncarnation = "incarnation/" // ‖ identity ‖ incarnation: nothing; it was superseded
 	prefixOperator    = "operator/"    // ‖ account ‖ identity: nothing; whose workers are whose
+	prefixHeir        = "heir/"        // ‖ identity: types.Heir
 )
 
 // settings are the parameters that only the registry itself needs.

@@ -73,6 +73,23 @@ func (s msgServer) NameGatekeepers(
 	return &types.MsgNameGatekeepersResponse{Since: since}, nil
 }
 
+// RequestHandover charges gas for the evidence before any of it is parsed.
+func (s msgServer) RequestHandover(
+	ctx context.Context, m *types.MsgRequestHandover,
+) (*types.MsgRequestHandoverResponse, error) {
+	size := uint64(len(m.Request)) + uint64(len(m.Evidence))
+	sdk.UnwrapSDKContext(ctx).GasMeter().ConsumeGas(types.GasRegister+types.GasRegisterPerByte*size, "verify evidence")
+	operator, err := parseAccount(m.Operator)
+	if err != nil {
+		return nil, err
+	}
+	told, _, err := s.Keeper.RequestHandover(ctx, Asking{Operator: operator, Request: m.Request, Evidence: m.Evidence})
+	if err != nil {
+		return nil, err
+	}
+	return &types.MsgRequestHandoverResponse{Program: told.Program[:]}, nil
+}
+
 func (s msgServer) UpdatePolicy(
 	ctx context.Context, m *types.MsgUpdatePolicy,
 ) (*types.MsgUpdatePolicyResponse, error) {

@@ -45,6 +45,11 @@ func (k *Keeper) Register(ctx context.Context, a Application) (wire.WorkerState,
 	if err != nil {
 		return wire.WorkerState{}, err
 	}
+	if known {
+		if err := k.inherit(ctx, &before, &claims); err != nil {
+			return wire.WorkerState{}, err
+		}
+	}
 	if err := k.keepsGate(ctx, r.Identity, claims.Confidence); err != nil {
 		return wire.WorkerState{}, err
 	}
@@ -152,6 +157,19 @@ func (k *Keeper) succeed(ctx context.Context, before wire.WorkerState, r *wire.R
 
 // judge verifies the evidence for a registration.
 func (k *Keeper) judge(ctx context.Context, r *wire.Registration, raw []byte) (tee.Claims, error) {
+	trust, err := k.Trust(ctx)
+	if err != nil {
+		return tee.Claims{}, err
+	}
+	data, err := r.ReportData()
+	if err != nil {
+		return tee.Claims{}, errorsmod.Wrap(types.ErrMalformed, err.Error())
+	}
+	return k.verify(ctx, trust, data, raw)
+}
+
+// verify judges evidence for report data, which names a header that was checked.
+func (k *Keeper) verify(ctx context.Context, trust types.Trust, data [tee.ReportDataSize]byte, raw []byte) (tee.Claims, error) {
 	if len(raw) > types.MaxEvidence {
 		return tee.Claims{}, errorsmod.Wrap(types.ErrMalformed, "length of the evidence")
 	}
@@ -165,14 +183,6 @@ func (k *Keeper) judge(ctx context.Context, r *wire.Registration, raw []byte) (t
 	}
 	if evidence.Kind == tee.KindSimulated && !network.Simulated {
 		return tee.Claims{}, errorsmod.Wrap(types.ErrEvidence, "this network does not accept the simulated platform")
-	}
-	trust, err := k.Trust(ctx)
-	if err != nil {
-		return tee.Claims{}, err
-	}
-	data, err := r.ReportData()
-	if err != nil {
-		return tee.Claims{}, errorsmod.Wrap(types.ErrMalformed, err.Error())
 	}
 	now := sdk.UnwrapSDKContext(ctx).BlockTime()
 	claims, err := tee.Verify(k.verifiers, evidence, data, trust.Policy, trust.Roots, now)

@@ -9,6 +9,6 @@ import (
 // RegisterInterfaces registers the module's messages.
 func RegisterInterfaces(registry codectypes.InterfaceRegistry) {
 	registry.RegisterImplementations((*sdk.Msg)(nil),
-		&MsgRegisterWorker{}, &MsgUpdateEndpoints{}, &MsgNameGatekeepers{}, &MsgUpdatePolicy{}, &MsgUpdateParams{})
+		&MsgRegisterWorker{}, &MsgUpdateEndpoints{}, &MsgNameGatekeepers{}, &MsgRequestHandover{}, &MsgUpdatePolicy{}, &MsgUpdateParams{})
 	msgservice.RegisterMsgServiceDesc(registry, &_Msg_serviceDesc)
 }

@@ -40,4 +40,6 @@ var (
 	ErrParams = errorsmod.Register(ModuleName, 18, "parameters are refused")
 	// ErrAct says that the registry takes no act of this kind.
 	ErrAct = errorsmod.Register(ModuleName, 19, "act is not the registry's")
+	// ErrHandedOver says that an identity's keys were handed over to another release than the one that registers.
+	ErrHandedOver = errorsmod.Register(ModuleName, 25, "keys were handed over to another release")
 )

@@ -33,6 +33,12 @@ const (
 	MaxEvidence     = 336 << 10
 )
 
+// Topics is where the registry tells an identity something; x/mq's keeper is it.
+type Topics interface {
+	// Append adds a message to a topic and returns its index.
+	Append(ctx context.Context, sender wire.Sender, topic wire.Topic, body *wire.Body) (uint64, error)
+}
+
 // Hooks are what other modules do when a worker's standing changes. An error fails the transaction, or halts the chain
 // where the block itself changed the standing, so it must mean that state is broken.
 type Hooks interface {

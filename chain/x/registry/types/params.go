@@ -188,6 +188,12 @@ func (g *GenesisState) Validate() error {
 			return errorsmod.Wrapf(ErrMalformed, "superseded incarnation %d", i)
 		}
 	}
+	for i, raw := range g.Heirs {
+		var h Heir
+		if err := scale.Unmarshal(raw, &h); err != nil {
+			return errorsmod.Wrapf(ErrMalformed, "heir %d: %v", i, err)
+		}
+	}
 	return validateOptional(g)
 }
 
