@@ -175,7 +175,7 @@ func (k *Keeper) judge(ctx context.Context, r *wire.Registration, raw []byte) (t
 		return tee.Claims{}, errorsmod.Wrap(types.ErrMalformed, err.Error())
 	}
 	now := sdk.UnwrapSDKContext(ctx).BlockTime()
-	claims, err := tee.Verify(k.verifiers, evidence, data, trust.Policy, trust.Roots, now)
+	claims, err := tee.Verify(k.verifiers, evidence, tee.Question{ReportData: data, Now: now}, trust.Policy, trust.Roots)
 	if err != nil {
 		return tee.Claims{}, errorsmod.Wrap(types.ErrEvidence, err.Error())
 	}
