@@ -26,16 +26,17 @@ func TestLayouts(t *testing.T) {
 		}},
 		{"policy", &tee.Policy{
 			Accept: []tee.Acceptance{
-				{Kind: tee.KindSimulated, Measurements: [][]byte{{9}}, MaxAge: 600, MaxAhead: 3600},
+				{Kind: tee.KindSimulated, Programs: []tee.Program{tee.Exactly([]byte{9})}, MaxAge: 600, MaxAhead: 3600},
 				{Kind: tee.KindNitro},
 			},
 			Statuses:      []tee.TCBStatus{tee.TCBUpToDate, tee.TCBSWHardeningNeeded},
 			AllowDebug:    true,
 			MinConfidence: 3,
 		}, []byte{
-			8,                                           // two rules
-			0, 4, 4, 9, 0x58, 2, 0, 0, 0x10, 0x0e, 0, 0, // simulated
-			4, 0, 0, 0, 0, 0, 0, 0, 0, 0, // nitro, nothing allowed
+			8,                                                                        // two rules
+			0, 4, 4, 44, 'm', 'e', 'a', 's', 'u', 'r', 'e', 'm', 'e', 'n', 't', 4, 9, // simulated: a program of one register
+			0x58, 2, 0, 0, 0x10, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, // ages, no evaluation number, no floor, no list
+			4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // nitro, nothing allowed
 			8, 0, 1, // statuses
 			1, // debug
 			3, // confidence

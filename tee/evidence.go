@@ -34,13 +34,27 @@ func (e *Evidence) Scale(c *scale.Codec) {
 // trusted root; whether they are good enough is for the policy.
 type Claims struct {
 	Kind        Kind
-	Measurement []byte // of the program, 1 to MaxMeasurement bytes, in the kind's own form
-	ReportData  [ReportDataSize]byte
-	TCBStatus   TCBStatus
-	Advisories  []string // open security advisories, as the maker names them, in the maker's order
-	Debug       bool     // the host can read or change the program
-	Confidence  uint8    // ConfidenceNone, or ConfidenceBest (1) to ConfidenceWorst (5)
-	IssuedAt    int64    // Unix seconds, signed by the platform; 0 where the kind signs no time
+	Measurement []byte // digest of the program, 1 to MaxRegister bytes, in the kind's own form
+	// Registers are all that the evidence measures, ascending by name, RegisterMeasurement among them.
+	Registers  []Register
+	ReportData [ReportDataSize]byte
+	TCBStatus  TCBStatus
+	Advisories []string // open security advisories, as the maker names them, in the maker's order
+	Debug      bool     // the host can read or change the program
+	Confidence uint8    // ConfidenceNone, or ConfidenceBest (1) to ConfidenceWorst (5)
+	IssuedAt   int64    // Unix seconds, signed by the platform; 0 where the kind signs no time
+	// Expires is the earliest end of the certificates, lists and documents that were relied on, in Unix seconds; 0 where
+	// there is none. The same evidence is refused after it.
+	Expires int64
+	// Evaluation (Intel) is the lower of the TCB evaluation numbers of TCB info and QE identity.
+	Evaluation uint32
+	// Product and Levels (AMD) are what [Acceptance.MinTCB] judges: "Milan" or "Genoa", and the reported levels.
+	Product string
+	Levels  Levels
+	// CRLChecked says that the root's revocation list was there and names nothing on the path.
+	CRLChecked bool
+	// Program is the [Program.ID] of the policy's program that holds. [Verify] sets it; a [Verifier] leaves it zero.
+	Program [32]byte
 }
 
 // Verifier checks evidence of one kind. Verify is pure: it depends on its arguments alone, never blocks and never

@@ -18,7 +18,7 @@ type Refusal struct {
 // Error returns the reason.
 func (r *Refusal) Error() string { return "tee: " + r.text }
 
-// The reasons, in the order in which [Verify] looks for them.
+// The reasons. Up to ErrAge they are in the order in which [Verify] looks for them; ErrRevocation comes before ErrStatus.
 var (
 	// ErrKind says that no verifier or no policy rule exists for the kind.
 	ErrKind = &Refusal{1, "evidence kind is not accepted"}
@@ -41,6 +41,8 @@ var (
 	ErrConfidence = &Refusal{9, "confidence is too low"}
 	// ErrAge says that the evidence is too old, lies in the future, or has no time where the policy wants one.
 	ErrAge = &Refusal{10, "evidence is too old or from the future"}
+	// ErrRevocation says that the policy asks for a revocation list and none of the root's is there.
+	ErrRevocation = &Refusal{11, "revocation list is missing"}
 )
 
 // Verifiers is a table of verifiers, one a kind. The caller that builds it decides which providers are linked.
@@ -56,10 +58,21 @@ func (vs Verifiers) Of(k Kind) Verifier {
 	return nil
 }
 
-// Verify checks evidence against roots and policy at a time that the caller gives (a chain: the block's), and that it
-// carries reportData. It returns claims only if all of it holds; otherwise the error wraps one [Refusal]. A policy or
-// roots that do not validate give [ErrPolicy], which is the caller's fault, not the evidence's.
-func Verify(vs Verifiers, ev Evidence, reportData [ReportDataSize]byte, policy Policy, roots Roots, now time.Time) (Claims, error) {
+// Question is what a caller asks of evidence, beside the policy.
+type Question struct {
+	// ReportData is what the evidence must have been made for.
+	ReportData [ReportDataSize]byte
+	// Bound is the time of the newest thing that ReportData names and nobody could know before, a block's header say:
+	// the evidence is no older. It stands for the evidence's own time where the kind signs none. Zero: nothing is named.
+	Bound time.Time
+	// Now is the time at which all must hold; a chain's is the block's.
+	Now time.Time
+}
+
+// Verify checks evidence against roots and policy at a time that the caller gives, and that it was made for what the
+// question says. It returns claims only if all of it holds; otherwise the error wraps one [Refusal]. A policy or roots
+// that do not validate give [ErrPolicy], which is the caller's fault, not the evidence's.
+func Verify(vs Verifiers, ev Evidence, q Question, policy Policy, roots Roots) (Claims, error) {
 	if err := policy.Validate(); err != nil {
 		return Claims{}, err
 	}
@@ -73,37 +86,57 @@ func Verify(vs Verifiers, ev Evidence, reportData [ReportDataSize]byte, policy P
 	if len(ev.Data) > MaxData || len(ev.Collateral) > MaxCollateral {
 		return Claims{}, fmt.Errorf("%w: %d bytes of data, %d of collateral", ErrFormat, len(ev.Data), len(ev.Collateral))
 	}
-	claims, err := verifier.Verify(ev, roots, now)
+	claims, err := verifier.Verify(ev, roots, q.Now)
 	if err != nil {
 		return Claims{}, err
 	}
 	if claims.Kind != ev.Kind {
 		return Claims{}, fmt.Errorf("%w: verifier of %s returned claims of %s", ErrKind, ev.Kind, claims.Kind)
 	}
-	if err := judge(&claims, reportData, &policy, rule, now); err != nil {
+	if err := judge(&claims, &q, &policy, rule); err != nil {
 		return Claims{}, err
 	}
 	return claims, nil
 }
 
-// judge applies policy to claims that a verifier has established.
-func judge(cl *Claims, reportData [ReportDataSize]byte, p *Policy, rule *Acceptance, now time.Time) error {
-	if subtle.ConstantTimeCompare(cl.ReportData[:], reportData[:]) != 1 {
+// judge applies policy to claims that a verifier has established, and enters in them what only policy can say: the
+// program, and that a platform is below its floor.
+func judge(cl *Claims, q *Question, p *Policy, rule *Acceptance) error {
+	if subtle.ConstantTimeCompare(cl.ReportData[:], q.ReportData[:]) != 1 {
 		return ErrReportData
 	}
-	if !rule.allows(cl.Measurement) {
+	program := rule.program(cl)
+	if program == nil {
 		return fmt.Errorf("%w: %x", ErrMeasurement, cl.Measurement)
 	}
+	cl.Program = program.ID(cl.Kind)
 	if cl.Debug && !p.AllowDebug {
 		return ErrDebug
 	}
-	if !slices.Contains(p.Statuses, cl.TCBStatus) {
-		return fmt.Errorf("%w: %s", ErrStatus, cl.TCBStatus)
+	if err := judgePlatform(cl, p, rule); err != nil {
+		return err
 	}
 	if !levelFits(cl.Kind, cl.Confidence) || !ConfidenceAtLeast(cl.Confidence, p.MinConfidence) {
 		return fmt.Errorf("%w: level %d, at least %d is asked", ErrConfidence, cl.Confidence, p.MinConfidence)
 	}
-	return judgeAge(cl.IssuedAt, rule, now.Unix())
+	return judgeAge(cl, q, rule)
+}
+
+// judgePlatform looks at the maker's verdict, and at what policy knows better than the maker says.
+func judgePlatform(cl *Claims, p *Policy, rule *Acceptance) error {
+	if rule.RequireCRL && !cl.CRLChecked {
+		return ErrRevocation
+	}
+	if cl.Evaluation < rule.MinEvaluation {
+		return fmt.Errorf("%w: collateral of evaluation %d, at least %d is asked", ErrStatus, cl.Evaluation, rule.MinEvaluation)
+	}
+	if rule.belowFloor(cl.Product, cl.Levels) {
+		cl.TCBStatus, cl.Confidence = max(cl.TCBStatus, TCBOutOfDate), ConfidenceWorst
+	}
+	if !slices.Contains(p.Statuses, cl.TCBStatus) {
+		return fmt.Errorf("%w: %s", ErrStatus, cl.TCBStatus)
+	}
+	return nil
 }
 
 // levelFits keeps a simulated platform from claiming a level of hardware, and hardware from claiming none.
@@ -114,10 +147,17 @@ func levelFits(k Kind, level uint8) bool {
 	return level >= ConfidenceBest && level <= ConfidenceWorst
 }
 
+// signsTime are the kinds whose evidence has a time of its own. For these no bound stands in: a time of 0 is a bad one.
+var signsTime = map[Kind]bool{KindSimulated: true, KindNitro: true}
+
 // judgeAge compares without subtracting from signed input, so that no value overflows.
-func judgeAge(issued int64, rule *Acceptance, now int64) error {
+func judgeAge(cl *Claims, q *Question, rule *Acceptance) error {
 	if rule.MaxAge == 0 {
 		return nil
+	}
+	issued, now := cl.IssuedAt, q.Now.Unix()
+	if issued == 0 && !signsTime[cl.Kind] && !q.Bound.IsZero() {
+		issued = q.Bound.Unix()
 	}
 	if issued <= 0 {
 		return fmt.Errorf("%w: it has no time", ErrAge)

@@ -33,9 +33,9 @@ var (
 )
 
 func good() (tee.Claims, tee.Policy) {
-	cl := tee.Claims{Kind: snp, Measurement: goodMR, ReportData: bound, Confidence: 2, IssuedAt: now.Unix()}
+	cl := tee.Claims{Kind: snp, Measurement: goodMR, Registers: tee.Exactly(goodMR).Registers, ReportData: bound, Confidence: 2, IssuedAt: now.Unix()}
 	p := tee.Policy{
-		Accept:        []tee.Acceptance{{Kind: snp, Measurements: [][]byte{goodMR}, MaxAge: 60, MaxAhead: 5}},
+		Accept:        []tee.Acceptance{{Kind: snp, Programs: []tee.Program{tee.Exactly(goodMR)}, MaxAge: 60, MaxAhead: 5}},
 		Statuses:      []tee.TCBStatus{tee.TCBUpToDate, tee.TCBSWHardeningNeeded},
 		MinConfidence: 3,
 	}
@@ -53,8 +53,8 @@ func TestPolicy(t *testing.T) {
 		{"other kind accepted", func(_ *tee.Claims, p *tee.Policy) { p.Accept[0].Kind = tee.KindTDX }, tee.ErrKind},
 		{"claims of another kind", func(c *tee.Claims, _ *tee.Policy) { c.Kind = tee.KindTDX }, tee.ErrKind},
 		{"report data", func(c *tee.Claims, _ *tee.Policy) { c.ReportData[63] = 1 }, tee.ErrReportData},
-		{"measurement", func(c *tee.Claims, _ *tee.Policy) { c.Measurement = goodMR[1:] }, tee.ErrMeasurement},
-		{"no measurement", func(c *tee.Claims, _ *tee.Policy) { c.Measurement = nil }, tee.ErrMeasurement},
+		{"measurement", func(c *tee.Claims, _ *tee.Policy) { c.Registers = tee.Exactly(goodMR[1:]).Registers }, tee.ErrMeasurement},
+		{"no measurement", func(c *tee.Claims, _ *tee.Policy) { c.Registers = nil }, tee.ErrMeasurement},
 		{"debug", func(c *tee.Claims, _ *tee.Policy) { c.Debug = true }, tee.ErrDebug},
 		{"debug allowed", func(c *tee.Claims, p *tee.Policy) { c.Debug, p.AllowDebug = true, true }, nil},
 		{"second status", func(c *tee.Claims, _ *tee.Policy) { c.TCBStatus = tee.TCBSWHardeningNeeded }, nil},
@@ -75,13 +75,13 @@ func TestPolicy(t *testing.T) {
 		{"no time, asked", func(c *tee.Claims, _ *tee.Policy) { c.IssuedAt = 0 }, tee.ErrAge},
 		{"no time, not asked", func(c *tee.Claims, p *tee.Policy) { c.IssuedAt, p.Accept[0].MaxAge = 0, 0 }, nil},
 		{"kind twice", func(_ *tee.Claims, p *tee.Policy) { p.Accept = append(p.Accept, p.Accept[0]) }, tee.ErrPolicy},
-		{"empty measurement", func(_ *tee.Claims, p *tee.Policy) { p.Accept[0].Measurements = [][]byte{{}} }, tee.ErrPolicy},
+		{"empty measurement", func(_ *tee.Claims, p *tee.Policy) { p.Accept[0].Programs = []tee.Program{tee.Exactly(nil)} }, tee.ErrPolicy},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cl, p := good()
 			tt.change(&cl, &p)
-			got, err := tee.Verify(tee.Verifiers{fixed{kind: snp, claims: cl}}, tee.Evidence{Kind: snp}, bound, p, tee.Roots{}, now)
+			got, err := tee.Verify(tee.Verifiers{fixed{kind: snp, claims: cl}}, tee.Evidence{Kind: snp}, tee.Question{ReportData: bound, Now: now}, p, tee.Roots{})
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("got %v, want %v", err, tt.want)
 			}
@@ -97,7 +97,7 @@ func TestSimulatedClaimsNoLevel(t *testing.T) {
 	cl, p := good()
 	cl.Kind, p.Accept[0].Kind = tee.KindSimulated, tee.KindSimulated
 	v := tee.Verifiers{fixed{kind: tee.KindSimulated, claims: cl}}
-	if _, err := tee.Verify(v, tee.Evidence{}, bound, p, tee.Roots{}, now); !errors.Is(err, tee.ErrConfidence) {
+	if _, err := tee.Verify(v, tee.Evidence{}, tee.Question{ReportData: bound, Now: now}, p, tee.Roots{}); !errors.Is(err, tee.ErrConfidence) {
 		t.Fatal(err)
 	}
 }
@@ -105,7 +105,7 @@ func TestSimulatedClaimsNoLevel(t *testing.T) {
 func TestVerifierErrorStands(t *testing.T) {
 	_, p := good()
 	v := tee.Verifiers{fixed{kind: snp, err: fmt.Errorf("%w: byte 7", tee.ErrSignature)}}
-	_, err := tee.Verify(v, tee.Evidence{Kind: snp}, bound, p, tee.Roots{}, now)
+	_, err := tee.Verify(v, tee.Evidence{Kind: snp}, tee.Question{ReportData: bound, Now: now}, p, tee.Roots{})
 	var r *tee.Refusal
 	if !errors.Is(err, tee.ErrSignature) || !errors.As(err, &r) || r.Code != 4 {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestEvidenceOverItsBounds(t *testing.T) {
 	for _, ev := range []tee.Evidence{
 		{Kind: snp, Data: make([]byte, tee.MaxData+1)}, {Kind: snp, Collateral: make([]byte, tee.MaxCollateral+1)},
 	} {
-		if _, err := tee.Verify(v, ev, bound, p, tee.Roots{}, now); !errors.Is(err, tee.ErrFormat) {
+		if _, err := tee.Verify(v, ev, tee.Question{ReportData: bound, Now: now}, p, tee.Roots{}); !errors.Is(err, tee.ErrFormat) {
 			t.Fatal(err)
 		}
 		if _, err := scale.Marshal(&ev); !errors.Is(err, scale.ErrBound) {
@@ -131,7 +131,7 @@ func TestEvidenceOverItsBounds(t *testing.T) {
 func TestRefusalCodes(t *testing.T) {
 	want := []*tee.Refusal{
 		tee.ErrKind, tee.ErrFormat, tee.ErrChain, tee.ErrSignature, tee.ErrReportData,
-		tee.ErrMeasurement, tee.ErrDebug, tee.ErrStatus, tee.ErrConfidence, tee.ErrAge,
+		tee.ErrMeasurement, tee.ErrDebug, tee.ErrStatus, tee.ErrConfidence, tee.ErrAge, tee.ErrRevocation,
 	}
 	for i, r := range want {
 		if int(r.Code) != i+1 {

@@ -46,28 +46,22 @@ type Result struct {
 	TrimmedQuote int
 }
 
-// Measurement is one register by name.
-type Measurement struct {
-	Name  string
-	Value []byte
-}
-
 // Measurements returns the registers that identify a program, in a fixed order. Names are lower case.
-func (r *Result) Measurements() []Measurement {
+func (r *Result) Measurements() []tee.Register {
 	if e := r.Enclave; e != nil {
-		return []Measurement{
-			{"mrenclave", e.MRENCLAVE[:]}, {"mrsigner", e.MRSIGNER[:]}, {"configid", e.ConfigID[:]},
+		return []tee.Register{
+			{Name: "mrenclave", Value: e.MRENCLAVE[:]}, {Name: "mrsigner", Value: e.MRSIGNER[:]}, {Name: "configid", Value: e.ConfigID[:]},
 		}
 	}
 	t := r.TD
-	out := []Measurement{
-		{"mrtd", t.MRTD[:]},
-		{"rtmr0", t.RTMR[0][:]}, {"rtmr1", t.RTMR[1][:]}, {"rtmr2", t.RTMR[2][:]}, {"rtmr3", t.RTMR[3][:]},
-		{"mrconfigid", t.MRCONFIGID[:]}, {"mrowner", t.MROWNER[:]}, {"mrownerconfig", t.MROWNERCONFIG[:]},
-		{"mrseam", t.MRSEAM[:]}, {"mrsignerseam", t.MRSIGNERSEAM[:]},
+	out := []tee.Register{
+		{Name: "mrtd", Value: t.MRTD[:]},
+		{Name: "rtmr0", Value: t.RTMR[0][:]}, {Name: "rtmr1", Value: t.RTMR[1][:]}, {Name: "rtmr2", Value: t.RTMR[2][:]}, {Name: "rtmr3", Value: t.RTMR[3][:]},
+		{Name: "mrconfigid", Value: t.MRCONFIGID[:]}, {Name: "mrowner", Value: t.MROWNER[:]}, {Name: "mrownerconfig", Value: t.MROWNERCONFIG[:]},
+		{Name: "mrseam", Value: t.MRSEAM[:]}, {Name: "mrsignerseam", Value: t.MRSIGNERSEAM[:]},
 	}
 	if t.V15 {
-		out = append(out, Measurement{"mrservicetd", t.MRSERVICETD[:]})
+		out = append(out, tee.Register{Name: "mrservicetd", Value: t.MRSERVICETD[:]})
 	}
 	return out
 }

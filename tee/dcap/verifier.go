@@ -12,10 +12,9 @@ import (
 
 // Verifier is a [tee.Verifier] for one kind. Evidence is a quote; its collateral is what [ParseCollateral] reads; its
 // roots are certificates in DER. It trusts the roots that it is given and no other: [IntelRoot] must be among them
-// where production platforms shall be believed.
+// where production platforms shall be believed. The least evaluation number is policy's: see [tee.Acceptance].
 type Verifier struct {
-	Of            tee.Kind // KindSGX or KindTDX
-	MinEvaluation uint32   // see [Options]
+	Of tee.Kind // KindSGX or KindTDX
 }
 
 var _ tee.Verifier = Verifier{}
@@ -41,7 +40,7 @@ func (v Verifier) Verify(ev tee.Evidence, roots tee.Roots, now time.Time) (tee.C
 	if err != nil {
 		return tee.Claims{}, refusal(err)
 	}
-	r, err := Verify(ev.Data, collateral, Options{Roots: trusted, Now: now, MinEvaluation: v.MinEvaluation})
+	r, err := Verify(ev.Data, collateral, Options{Roots: trusted, Now: now})
 	if err != nil {
 		return tee.Claims{}, refusal(err)
 	}
@@ -64,14 +63,17 @@ func (r *TDReport) Measurement() [48]byte {
 func (r *Result) claims() tee.Claims {
 	c := tee.Claims{
 		Kind: r.Kind, ReportData: r.ReportData, TCBStatus: r.Status, Advisories: r.Advisories, Debug: r.Debug,
-		Confidence: Confidence(r.Status, len(r.Advisories) > 0),
+		Confidence: Confidence(r.Status, len(r.Advisories) > 0), Registers: r.Measurements(),
+		Expires: r.Expires.Unix(), Evaluation: min(r.TCBEvaluation, r.QEEvaluation), CRLChecked: true,
 	}
 	if r.Enclave != nil {
 		c.Measurement = r.Enclave.MRENCLAVE[:]
-		return c
+	} else {
+		m := r.TD.Measurement()
+		c.Measurement = m[:]
 	}
-	m := r.TD.Measurement()
-	c.Measurement = m[:]
+	c.Registers = append(c.Registers, tee.Register{Name: tee.RegisterMeasurement, Value: c.Measurement})
+	tee.SortRegisters(c.Registers)
 	return c
 }
 

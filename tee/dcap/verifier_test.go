@@ -23,7 +23,7 @@ func evidence(t *testing.T, w *dcaptest.World) (tee.Evidence, tee.Roots) {
 		tee.Roots{Kinds: []tee.KindRoots{{Kind: w.Kind, Keys: [][]byte{ev.Roots[0].Raw}}}}
 }
 
-var verifiers = tee.Verifiers{dcap.Verifier{Of: tee.KindSGX}, dcap.Verifier{Of: tee.KindTDX, MinEvaluation: 18}}
+var verifiers = tee.Verifiers{dcap.Verifier{Of: tee.KindSGX}, dcap.Verifier{Of: tee.KindTDX}}
 
 // measurement is what the package says that it is, computed anew.
 func measurement(w *dcaptest.World) []byte {
@@ -60,7 +60,7 @@ func TestUnderPolicy(t *testing.T) {
 	for _, f := range forms {
 		genuine := f.world()
 		policy := tee.Policy{
-			Accept: []tee.Acceptance{{Kind: f.kind, Measurements: [][]byte{measurement(genuine)}}}, MinConfidence: 1,
+			Accept: []tee.Acceptance{{Kind: f.kind, Programs: []tee.Program{tee.Exactly(measurement(genuine))}}}, MinConfidence: 1,
 			Statuses: []tee.TCBStatus{tee.TCBUpToDate},
 		}
 		for _, c := range cases {
@@ -68,7 +68,7 @@ func TestUnderPolicy(t *testing.T) {
 				w := f.world()
 				c.edit(w)
 				ev, roots := evidence(t, w)
-				claims, err := tee.Verify(verifiers, ev, [64]byte{}, policy, roots, w.Now)
+				claims, err := tee.Verify(verifiers, ev, tee.Question{Now: w.Now}, policy, roots)
 				if c.want != nil {
 					if !errors.Is(err, c.want) {
 						t.Errorf("%v, want %v", err, c.want)
@@ -91,7 +91,7 @@ func TestUnderPolicy(t *testing.T) {
 func TestEveryReasonHasARefusal(t *testing.T) {
 	w := dcaptest.New(tee.KindTDX, 4)
 	ev, roots := evidence(t, w)
-	v := dcap.Verifier{Of: tee.KindTDX, MinEvaluation: 18}
+	v := dcap.Verifier{Of: tee.KindTDX}
 	cases := []struct {
 		name string
 		v    dcap.Verifier
@@ -107,7 +107,6 @@ func TestEveryReasonHasARefusal(t *testing.T) {
 		{"no collateral", v, func(ev *tee.Evidence, _ *tee.Roots) { ev.Collateral = nil }, tee.ErrFormat},
 		{"trailing", v, func(ev *tee.Evidence, _ *tee.Roots) { ev.Data = append(ev.Data, 1) }, tee.ErrFormat},
 		{"signature", v, func(ev *tee.Evidence, _ *tee.Roots) { ev.Data[100]++ }, tee.ErrSignature},
-		{"evaluation", dcap.Verifier{Of: tee.KindTDX, MinEvaluation: 19}, func(*tee.Evidence, *tee.Roots) {}, tee.ErrStatus},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

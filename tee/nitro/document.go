@@ -2,9 +2,11 @@ package nitro
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"time"
 
+	"github.com/phalanx-network/phalanx/tee"
 	"github.com/phalanx-network/phalanx/tee/certchain"
 	"github.com/phalanx-network/phalanx/tee/reason"
 )
@@ -39,10 +41,23 @@ type Result struct {
 	UserData  []byte // at most MaxBound bytes, nil if the enclave gave none; so are the next two
 	Nonce     []byte
 	PublicKey []byte
+	Expires   time.Time // the earliest end of the certificates that were relied on, in UTC
 }
 
 // Measurement returns PCR0, which covers the whole image.
 func (r *Result) Measurement() [PCRSize]byte { return r.PCRs[0] }
+
+// Registers returns the registers that the document shows, by name ("pcr0" and so on), in the order of names.
+func (r *Result) Registers() []tee.Register {
+	out := make([]tee.Register, 0, len(r.PCRs)+1)
+	for i, value := range r.PCRs {
+		out = append(out, tee.Register{Name: fmt.Sprintf("pcr%d", i), Value: value[:]})
+	}
+	image := r.Measurement()
+	out = append(out, tee.Register{Name: tee.RegisterMeasurement, Value: image[:]})
+	tee.SortRegisters(out)
+	return out
+}
 
 // Debug reports whether the enclave was started in debug mode, in which the host reads its console and the registers of
 // the image are zero.

@@ -39,7 +39,8 @@ func (Verifier) Verify(ev tee.Evidence, roots tee.Roots, now time.Time) (tee.Cla
 	}
 	image := r.Measurement()
 	return tee.Claims{
-		Kind: tee.KindNitro, Measurement: image[:], ReportData: [tee.ReportDataSize]byte(r.UserData), Debug: r.Debug(),
+		Kind: tee.KindNitro, Measurement: image[:], Registers: r.Registers(), ReportData: [tee.ReportDataSize]byte(r.UserData), Debug: r.Debug(),
 		TCBStatus: tee.TCBUpToDate, Confidence: tee.ConfidenceBest, IssuedAt: r.Timestamp.Unix(),
+		Expires: r.Expires.Unix(),
 	}, nil
 }

@@ -39,10 +39,10 @@ func TestVerifier(t *testing.T) {
 	}
 	for _, tt := range tests {
 		policy := tee.Policy{
-			Accept:   []tee.Acceptance{{Kind: tee.KindNitro, Measurements: [][]byte{program}, MaxAge: tt.age}},
+			Accept:   []tee.Acceptance{{Kind: tee.KindNitro, Programs: []tee.Program{tee.Exactly(program)}, MaxAge: tt.age}},
 			Statuses: []tee.TCBStatus{tee.TCBUpToDate},
 		}
-		_, err := tee.Verify(tee.Verifiers{nitro.Verifier{}}, tt.ev, [64]byte(bound), policy, tt.roots, now)
+		_, err := tee.Verify(tee.Verifiers{nitro.Verifier{}}, tt.ev, tee.Question{ReportData: [64]byte(bound), Now: now}, policy, tt.roots)
 		if !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}

@@ -87,6 +87,12 @@ func (p *payload) verifyPath(roots [][]byte, now time.Time) (*x509.Certificate, 
 	if err != nil {
 		return nil, err
 	}
+	p.Expires = leaf.NotAfter.UTC()
+	for _, cert := range path {
+		if cert.NotAfter.Before(p.Expires) {
+			p.Expires = cert.NotAfter.UTC()
+		}
+	}
 	return leaf, certchain.Verify(path[0], append(path[1:], leaf), algorithm, now)
 }
 

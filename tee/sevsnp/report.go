@@ -3,10 +3,12 @@ package sevsnp
 import (
 	"bytes"
 	"encoding/binary"
+	"time"
 
 	"github.com/google/go-sev-guest/abi"
 	spb "github.com/google/go-sev-guest/proto/sevsnp"
 
+	"github.com/phalanx-network/phalanx/tee"
 	"github.com/phalanx-network/phalanx/tee/reason"
 )
 
@@ -52,6 +54,10 @@ type Result struct {
 	Launch    TCB // that ran when the guest was started
 	// UpToDate says that Reported is at least Options.MinTCB; always true without one.
 	UpToDate bool
+	// CRLChecked says that a revocation list of the root was there and names nothing on the path.
+	CRLChecked bool
+	// Expires is the earliest end of the certificates and lists that were relied on, in UTC.
+	Expires time.Time
 }
 
 // Debug reports whether the host may read and change the guest's memory.
@@ -74,6 +80,15 @@ type GuestPolicy struct {
 	Migration    bool // a migration agent may take the guest elsewhere
 	Debug        bool
 	SingleSocket bool
+}
+
+// Registers returns what the guest was measured as, by name in lower case, in the order of names.
+func (r *Result) Registers() []tee.Register {
+	return []tee.Register{
+		{Name: "author_key_digest", Value: r.AuthorKey[:]}, {Name: "family_id", Value: r.FamilyID[:]},
+		{Name: "host_data", Value: r.HostData[:]}, {Name: "id_key_digest", Value: r.IDKeyDigest[:]},
+		{Name: "image_id", Value: r.ImageID[:]}, {Name: tee.RegisterMeasurement, Value: r.Measurement[:]},
+	}
 }
 
 // parseReport reads a report. Every bit of it is in the returned value: the report that go-sev-guest writes out of it is

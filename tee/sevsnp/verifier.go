@@ -19,11 +19,8 @@ func (c *Collateral) Scale(s *scale.Codec) {
 
 // Verifier is a [tee.Verifier] of reports. Evidence is a report; its collateral is SCALE of [Collateral]; its roots are
 // certificates in DER. It trusts the roots that it is given and no other: those of [Roots] must be among them where
-// production platforms shall be believed.
-type Verifier struct {
-	MinTCB     *TCB // see [Options]
-	RequireCRL bool // see [Options]
-}
+// production platforms shall be believed. Floors and required lists are policy's: see [tee.Acceptance].
+type Verifier struct{}
 
 var _ tee.Verifier = Verifier{}
 
@@ -31,7 +28,7 @@ var _ tee.Verifier = Verifier{}
 func (Verifier) Kind() tee.Kind { return tee.KindSEVSNP }
 
 // Verify returns the claims of a report. IssuedAt is 0, for a report has no time.
-func (v Verifier) Verify(ev tee.Evidence, roots tee.Roots, now time.Time) (tee.Claims, error) {
+func (Verifier) Verify(ev tee.Evidence, roots tee.Roots, now time.Time) (tee.Claims, error) {
 	if ev.Kind != tee.KindSEVSNP {
 		return tee.Claims{}, fmt.Errorf("%w: %s", tee.ErrKind, ev.Kind)
 	}
@@ -39,7 +36,7 @@ func (v Verifier) Verify(ev tee.Evidence, roots tee.Roots, now time.Time) (tee.C
 	if err := scale.Unmarshal(ev.Collateral, &c); err != nil {
 		return tee.Claims{}, reason.New(reason.Format, "collateral: %v", err)
 	}
-	o := Options{Now: now, Roots: roots.Of(tee.KindSEVSNP), RequireCRL: v.RequireCRL, MinTCB: v.MinTCB}
+	o := Options{Now: now, Roots: roots.Of(tee.KindSEVSNP)}
 	if o.Roots == nil {
 		o.Roots = [][]byte{} // none, where nil would stand for AMD's
 	}
@@ -47,12 +44,9 @@ func (v Verifier) Verify(ev tee.Evidence, roots tee.Roots, now time.Time) (tee.C
 	if err != nil {
 		return tee.Claims{}, err
 	}
-	claims := tee.Claims{
-		Kind: tee.KindSEVSNP, Measurement: r.Measurement[:], ReportData: r.ReportData, Debug: r.Debug(),
-		TCBStatus: tee.TCBUpToDate, Confidence: tee.ConfidenceBest,
-	}
-	if !r.UpToDate {
-		claims.TCBStatus, claims.Confidence = tee.TCBOutOfDate, tee.ConfidenceWorst
-	}
-	return claims, nil
+	return tee.Claims{
+		Kind: tee.KindSEVSNP, Measurement: r.Measurement[:], Registers: r.Registers(), ReportData: r.ReportData, Debug: r.Debug(),
+		TCBStatus: tee.TCBUpToDate, Confidence: tee.ConfidenceBest, Expires: r.Expires.Unix(),
+		Product: r.Product, Levels: r.Reported, CRLChecked: r.CRLChecked,
+	}, nil
 }

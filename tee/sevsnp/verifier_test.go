@@ -19,37 +19,44 @@ func TestVerifier(t *testing.T) {
 	ev := tee.Evidence{Kind: tee.KindSEVSNP, Data: report, Collateral: scale.MustMarshal(m.Collateral())}
 	roots := tee.Roots{Kinds: []tee.KindRoots{{Kind: tee.KindSEVSNP, Keys: [][]byte{m.Root()}}}}
 	program := slices.Repeat([]byte{0xa5}, 48)
-	policy := tee.Policy{
-		Accept:   []tee.Acceptance{{Kind: tee.KindSEVSNP, Measurements: [][]byte{program}}},
-		Statuses: []tee.TCBStatus{tee.TCBUpToDate}, MinConfidence: tee.ConfidenceBest,
+	policy := func(edit func(*tee.Acceptance)) tee.Policy {
+		p := tee.Policy{
+			Accept:   []tee.Acceptance{{Kind: tee.KindSEVSNP, Programs: []tee.Program{tee.Exactly(program)}}},
+			Statuses: []tee.TCBStatus{tee.TCBUpToDate}, MinConfidence: tee.ConfidenceBest,
+		}
+		edit(&p.Accept[0])
+		return p
 	}
-	verify := func(v sevsnp.Verifier, ev tee.Evidence, bound [64]byte, roots tee.Roots) error {
-		_, err := tee.Verify(tee.Verifiers{v}, ev, bound, policy, roots, now)
-		return err
+	floor := func(product string, l tee.Levels) func(*tee.Acceptance) {
+		return func(a *tee.Acceptance) { a.MinTCB = []tee.TCBFloor{{Product: product, Levels: l}} }
 	}
+	plain := func(*tee.Acceptance) {}
 	without, trailing := ev, ev
 	without.Collateral = nil
 	trailing.Collateral = append(slices.Clone(ev.Collateral), 0)
 	amd := tee.Roots{Kinds: []tee.KindRoots{{Kind: tee.KindSEVSNP, Keys: sevsnp.Roots()}}}
 	tests := []struct {
-		name     string
-		verifier sevsnp.Verifier
-		ev       tee.Evidence
-		bound    [64]byte
-		roots    tee.Roots
-		want     error
+		name  string
+		rule  func(*tee.Acceptance)
+		ev    tee.Evidence
+		bound [64]byte
+		roots tee.Roots
+		want  error
 	}{
-		{"good", sevsnp.Verifier{}, ev, bound, roots, nil},
-		{"production's roots refuse a test machine", sevsnp.Verifier{}, ev, bound, amd, tee.ErrChain},
-		{"no roots", sevsnp.Verifier{}, ev, bound, tee.Roots{}, tee.ErrChain},
-		{"other report data", sevsnp.Verifier{}, ev, [64]byte{1}, roots, tee.ErrReportData},
-		{"no collateral", sevsnp.Verifier{}, without, bound, roots, tee.ErrFormat},
-		{"trailing collateral", sevsnp.Verifier{}, trailing, bound, roots, tee.ErrFormat},
-		{"no list", sevsnp.Verifier{RequireCRL: true}, ev, bound, roots, tee.ErrFormat},
-		{"out of date", sevsnp.Verifier{MinTCB: &sevsnp.TCB{SNP: 24}}, ev, bound, roots, tee.ErrStatus},
+		{"good", plain, ev, bound, roots, nil},
+		{"production's roots refuse a test machine", plain, ev, bound, amd, tee.ErrChain},
+		{"no roots", plain, ev, bound, tee.Roots{}, tee.ErrChain},
+		{"other report data", plain, ev, [64]byte{1}, roots, tee.ErrReportData},
+		{"no collateral", plain, without, bound, roots, tee.ErrFormat},
+		{"trailing collateral", plain, trailing, bound, roots, tee.ErrFormat},
+		{"no list", func(a *tee.Acceptance) { a.RequireCRL = true }, ev, bound, roots, tee.ErrRevocation},
+		{"at its floor", floor("Milan", levels), ev, bound, roots, nil},
+		{"below its floor", floor("Milan", tee.Levels{SNP: 24}), ev, bound, roots, tee.ErrStatus},
+		{"product without a floor", floor("Genoa", tee.Levels{}), ev, bound, roots, tee.ErrStatus},
 	}
 	for _, tt := range tests {
-		if err := verify(tt.verifier, tt.ev, tt.bound, tt.roots); !errors.Is(err, tt.want) {
+		q := tee.Question{ReportData: tt.bound, Now: now}
+		if _, err := tee.Verify(tee.Verifiers{sevsnp.Verifier{}}, tt.ev, q, policy(tt.rule), tt.roots); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
 	}

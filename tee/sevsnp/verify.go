@@ -74,7 +74,7 @@ func Verify(report []byte, c *Collateral, o Options) (*Result, error) {
 	if err := p.verify(o.Now); err != nil {
 		return nil, err
 	}
-	if err := p.checkRevoked(c.CRLs, o); err != nil {
+	if err := p.checkRevoked(c.CRLs, o, out); err != nil {
 		return nil, err
 	}
 	if err := out.bind(p.key, signer.SigningKey, r); err != nil {
@@ -178,9 +178,20 @@ func (p *path) product(key abi.ReportSigner) (string, error) {
 	return "", reason.New(reason.Product, "%q under %q", p.intermediate.Subject.CommonName, p.root.Subject.CommonName)
 }
 
-// checkRevoked applies the lists. The root's is about the intermediate, the intermediate's about the key.
-func (p *path) checkRevoked(crls [][]byte, o Options) error {
-	ofRoot := false
+// earliest returns the first of some times, in UTC.
+func earliest(first time.Time, rest ...time.Time) time.Time {
+	for _, t := range rest {
+		if t.Before(first) {
+			first = t
+		}
+	}
+	return first.UTC()
+}
+
+// checkRevoked applies the lists, and notes in out whether the root's was among them and when what was relied on ends.
+// The root's list is about the intermediate, the intermediate's about the key.
+func (p *path) checkRevoked(crls [][]byte, o Options, out *Result) error {
+	out.Expires = earliest(p.root.NotAfter, p.intermediate.NotAfter, p.key.NotAfter)
 	for _, der := range crls {
 		crl, err := certchain.ParseCRL(der)
 		if err != nil {
@@ -193,9 +204,10 @@ func (p *path) checkRevoked(crls [][]byte, o Options) error {
 		if err := certchain.CheckRevoked(crl, issuer, subject, algorithm, o.Now); err != nil {
 			return err
 		}
-		ofRoot = ofRoot || issuer == p.root
+		out.CRLChecked = out.CRLChecked || issuer == p.root
+		out.Expires = earliest(out.Expires, crl.NextUpdate)
 	}
-	if o.RequireCRL && !ofRoot {
+	if o.RequireCRL && !out.CRLChecked {
 		return reason.New(reason.Missing, "no revocation list of %q", p.root.Subject.CommonName)
 	}
 	return nil

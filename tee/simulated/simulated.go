@@ -156,6 +156,7 @@ func (Verifier) Verify(ev tee.Evidence, roots tee.Roots, _ time.Time) (tee.Claim
 	return tee.Claims{
 		Kind:        tee.KindSimulated,
 		Measurement: report.Measurement[:],
+		Registers:   tee.Exactly(report.Measurement[:]).Registers,
 		ReportData:  report.ReportData,
 		TCBStatus:   report.TCBStatus,
 		Debug:       report.Debug,

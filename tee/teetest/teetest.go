@@ -112,9 +112,9 @@ func (s *suite) attest(t *testing.T, change func(*Setup)) tee.Evidence {
 func (s *suite) policy() tee.Policy {
 	p := tee.Policy{
 		Accept: []tee.Acceptance{{
-			Kind:         s.Verifier.Kind(),
-			Measurements: [][]byte{s.Measurement("another good"), s.Measurement("good")},
-			MaxAhead:     30,
+			Kind:     s.Verifier.Kind(),
+			Programs: []tee.Program{tee.Exactly(s.Measurement("another good")), tee.Exactly(s.Measurement("good"))},
+			MaxAhead: 30,
 		}},
 		Statuses: []tee.TCBStatus{tee.TCBUpToDate},
 	}
@@ -124,8 +124,12 @@ func (s *suite) policy() tee.Policy {
 	return p
 }
 
+func (s *suite) question(data [tee.ReportDataSize]byte) tee.Question {
+	return tee.Question{ReportData: data, Now: s.now}
+}
+
 func (s *suite) verify(ev tee.Evidence, p tee.Policy) (tee.Claims, error) {
-	return tee.Verify(tee.Verifiers{s.Verifier}, ev, bound, p, s.Roots, s.now)
+	return tee.Verify(tee.Verifiers{s.Verifier}, ev, s.question(bound), p, s.Roots)
 }
 
 func (s *suite) refused(t *testing.T, ev tee.Evidence, p tee.Policy, want error) {
@@ -182,7 +186,7 @@ func (s *suite) pure(t *testing.T) {
 func (s *suite) kind(t *testing.T) {
 	ev := s.attest(t, nil)
 	s.refused(t, ev, tee.Policy{Statuses: []tee.TCBStatus{tee.TCBUpToDate}}, tee.ErrKind)
-	_, err := tee.Verify(nil, ev, bound, s.policy(), s.Roots, s.now)
+	_, err := tee.Verify(nil, ev, s.question(bound), s.policy(), s.Roots)
 	if !errors.Is(err, tee.ErrKind) {
 		t.Fatalf("without a verifier: %v", err)
 	}
@@ -199,7 +203,7 @@ func (s *suite) reportData(t *testing.T) {
 	for i := range bound {
 		wrong := bound
 		wrong[i] ^= 1
-		_, err := tee.Verify(tee.Verifiers{s.Verifier}, ev, wrong, s.policy(), s.Roots, s.now)
+		_, err := tee.Verify(tee.Verifiers{s.Verifier}, ev, s.question(wrong), s.policy(), s.Roots)
 		if !errors.Is(err, tee.ErrReportData) {
 			t.Fatalf("byte %d: %v", i, err)
 		}
@@ -209,12 +213,12 @@ func (s *suite) reportData(t *testing.T) {
 func (s *suite) root(t *testing.T) {
 	foreign := s.attest(t, func(d *Setup) { d.OtherRoot = true })
 	s.refused(t, foreign, s.policy(), tee.ErrChain)
-	if _, err := tee.Verify(tee.Verifiers{s.Verifier}, foreign, bound, s.policy(), s.OtherRoots, s.now); err != nil {
+	if _, err := tee.Verify(tee.Verifiers{s.Verifier}, foreign, s.question(bound), s.policy(), s.OtherRoots); err != nil {
 		t.Fatalf("under its own root: %v", err)
 	}
 	ev := s.attest(t, nil)
 	for name, roots := range map[string]tee.Roots{"other": s.OtherRoots, "none": {}} {
-		_, err := tee.Verify(tee.Verifiers{s.Verifier}, ev, bound, s.policy(), roots, s.now)
+		_, err := tee.Verify(tee.Verifiers{s.Verifier}, ev, s.question(bound), s.policy(), roots)
 		if !errors.Is(err, tee.ErrChain) {
 			t.Fatalf("%s roots: %v", name, err)
 		}
@@ -224,9 +228,9 @@ func (s *suite) root(t *testing.T) {
 func (s *suite) measurement(t *testing.T) {
 	s.refused(t, s.attest(t, func(d *Setup) { d.Program = "bad" }), s.policy(), tee.ErrMeasurement)
 	p := s.policy()
-	p.Accept[0].Measurements = nil
+	p.Accept[0].Programs = nil
 	s.refused(t, s.attest(t, nil), p, tee.ErrMeasurement)
-	p.Accept[0].Measurements = [][]byte{s.Measurement("good")[:16]}
+	p.Accept[0].Programs = []tee.Program{tee.Exactly(s.Measurement("good")[:16])}
 	s.refused(t, s.attest(t, nil), p, tee.ErrMeasurement)
 }
 

@@ -15,8 +15,12 @@ import (
 // use it; genesis validation refuses such a policy where Network.Simulated is false.
 func SimulatedRegistry(authority sdk.AccAddress, measurements ...[]byte) *types.GenesisState {
 	roots := simulated.Roots()
+	rule := tee.Acceptance{Kind: tee.KindSimulated}
+	for _, m := range measurements {
+		rule.Programs = append(rule.Programs, tee.Exactly(m))
+	}
 	policy := tee.Policy{
-		Accept:        []tee.Acceptance{{Kind: tee.KindSimulated, Measurements: measurements}},
+		Accept:        []tee.Acceptance{rule},
 		Statuses:      []tee.TCBStatus{tee.TCBUpToDate},
 		MinConfidence: tee.ConfidenceNone,
 	}

@@ -75,10 +75,10 @@ func TestStatusReachesThePolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	policy := tee.Policy{
-		Accept:   []tee.Acceptance{{Kind: tee.KindSimulated, Measurements: [][]byte{o.Measurement[:]}}},
+		Accept:   []tee.Acceptance{{Kind: tee.KindSimulated, Programs: []tee.Program{tee.Exactly(o.Measurement[:])}}},
 		Statuses: []tee.TCBStatus{tee.TCBUpToDate},
 	}
-	_, err = tee.Verify(tee.Verifiers{simulated.Verifier{}}, ev, [64]byte{}, policy, simulated.Roots(), time.Now())
+	_, err = tee.Verify(tee.Verifiers{simulated.Verifier{}}, ev, tee.Question{Now: time.Now()}, policy, simulated.Roots())
 	if !errors.Is(err, tee.ErrStatus) {
 		t.Fatal(err)
 	}

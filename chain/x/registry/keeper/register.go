@@ -185,7 +185,7 @@ func (k *Keeper) verify(ctx context.Context, trust types.Trust, data [tee.Report
 		return tee.Claims{}, errorsmod.Wrap(types.ErrEvidence, "this network does not accept the simulated platform")
 	}
 	now := sdk.UnwrapSDKContext(ctx).BlockTime()
-	claims, err := tee.Verify(k.verifiers, evidence, data, trust.Policy, trust.Roots, now)
+	claims, err := tee.Verify(k.verifiers, evidence, tee.Question{ReportData: data, Now: now}, trust.Policy, trust.Roots)
 	if err != nil {
 		return tee.Claims{}, errorsmod.Wrap(types.ErrEvidence, err.Error())
 	}
