@@ -41,6 +41,9 @@ import (
 	registrykeeper "github.com/phalanx-network/phalanx/chain/x/registry/keeper"
 	registrytypes "github.com/phalanx-network/phalanx/chain/x/registry/types"
 	"github.com/phalanx-network/phalanx/tee"
+	"github.com/phalanx-network/phalanx/tee/dcap"
+	"github.com/phalanx-network/phalanx/tee/nitro"
+	"github.com/phalanx-network/phalanx/tee/sevsnp"
 	"github.com/phalanx-network/phalanx/tee/simulated"
 	"github.com/phalanx-network/phalanx/wire"
 )
@@ -71,7 +74,9 @@ func newKeepers(a *App, logger log.Logger, opts servertypes.AppOptions) Keepers 
 }
 
 // verifiers are the kinds of evidence that this program can judge; the policy in the state says which are believed.
-var verifiers = tee.Verifiers{simulated.Verifier{}}
+var verifiers = tee.Verifiers{
+	simulated.Verifier{}, dcap.Verifier{Of: tee.KindSGX}, dcap.Verifier{Of: tee.KindTDX}, sevsnp.Verifier{}, nitro.Verifier{},
+}
 
 // newNetworkKeepers builds the keepers of our own modules and connects them.
 func newNetworkKeepers(k *Keepers, a *App) {
@@ -106,7 +111,7 @@ func newChainKeepers(k *Keepers, a *App, logger log.Logger, opts servertypes.App
 		cast.ToString(opts.Get(flags.FlagHome)), a.BaseApp, authority)
 	k.Gov = govkeeper.NewKeeper(cdc, a.store(govtypes.StoreKey), k.Account, k.Bank, k.Distribution,
 		a.MsgServiceRouter(), govtypes.DefaultConfig(), authority,
-		govkeeper.NewDefaultCalculateVoteResultsAndVotingPower(k.Staking))
+		tally(govkeeper.NewDefaultCalculateVoteResultsAndVotingPower(k.Staking)))
 }
 
 // store returns the service through which a module reaches its store of that name.

@@ -1,5 +1,5 @@
 // Package genesis builds the first state of a Phalanx chain in a program: a devnet's, a test's, or the start of a
-// production genesis file that people then sign with gentx.
+// production genesis file that people then sign with gentx ([HardwareRegistry]).
 //
 // [Build] bonds the given validators at once (no genesis transactions), funds the given accounts and returns a document
 // that `phalanx node start` takes; [ConsensusParams] are the parameters that every new chain of ours begins with.

@@ -16,7 +16,7 @@ import (
 // MaxExpiriesPerBlock bounds the workers that expire in one block; the rest follow in the next ones.
 const MaxExpiriesPerBlock = 256
 
-// BeginBlock records the block's header hash, which in the first block of the chain is its uid, forgets the one that no
+// BeginBlock records the block's header hash, which in the first block of the chain is its uid, and its time, forgets those that no
 // registration may name any more, and puts in force what was decided for this height.
 func (k *Keeper) BeginBlock(ctx context.Context) error {
 	raw, now := sdk.UnwrapSDKContext(ctx).HeaderHash(), height(ctx)
@@ -35,15 +35,29 @@ func (k *Keeper) BeginBlock(ctx context.Context) error {
 	if err := k.save(ctx, headerKey(now), &hash); err != nil {
 		return err
 	}
-	if now > types.HeaderWindow+1 {
-		if err := k.store.OpenKVStore(ctx).Delete([]byte(headerKey(now - types.HeaderWindow - 1))); err != nil {
-			return err
-		}
+	made := at(sdk.UnwrapSDKContext(ctx).BlockTime().UnixMilli())
+	if err := k.save(ctx, timeKey(now), &made); err != nil {
+		return err
+	}
+	if err := k.forgetHeader(ctx, now); err != nil {
+		return err
 	}
 	if err := k.activateTrust(ctx, now); err != nil {
 		return err
 	}
 	return k.activateGatekeepers(ctx, now)
+}
+
+// forgetHeader drops hash and time of the newest block that no registration may name any more.
+func (k *Keeper) forgetHeader(ctx context.Context, now uint64) error {
+	if now <= types.HeaderWindow+1 {
+		return nil
+	}
+	store, old := k.store.OpenKVStore(ctx), now-types.HeaderWindow-1
+	if err := store.Delete([]byte(headerKey(old))); err != nil {
+		return err
+	}
+	return store.Delete([]byte(timeKey(old)))
 }
 
 // EndBlock expires the workers whose time has come. It reads only their entries in the index by height.

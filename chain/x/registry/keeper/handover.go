@@ -111,7 +111,7 @@ func (k *Keeper) judgeAsking(ctx context.Context, r *wire.HandoverRequest, raw [
 	if err != nil {
 		return tee.Claims{}, err
 	}
-	claims, err := k.verify(ctx, trust, data, raw)
+	claims, err := k.verify(ctx, trust, naming{data, r.HeaderHeight}, raw)
 	if !errors.Is(err, types.ErrEvidence) {
 		return claims, err
 	}
@@ -121,7 +121,7 @@ func (k *Keeper) judgeAsking(ctx context.Context, r *wire.HandoverRequest, raw [
 		return claims, loadErr
 	}
 	if found {
-		if _, later := k.verify(ctx, p.Trust, data, raw); later == nil {
+		if _, later := k.verify(ctx, p.Trust, naming{data, r.HeaderHeight}, raw); later == nil {
 			err = errorsmod.Wrapf(types.ErrEvidence, "the policy that accepts it is in force from height %d on", p.Since)
 		}
 	}

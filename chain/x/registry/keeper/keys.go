@@ -19,6 +19,7 @@ const (
 
 	prefixWorker      = "worker/"      // ‖ identity: wire.WorkerState
 	prefixHeader      = "header/"      // ‖ height: the block's header hash
+	prefixTime        = "time/"        // ‖ height: the block's time in Unix milliseconds
 	prefixExpiry      = "expiry/"      // ‖ height ‖ identity: nothing; who expires there
 	prefixDeadline    = "deadline/"    // ‖ identity: the height of its entry under prefixExpiry
 	prefixIncarnation = "incarnation/" // ‖ identity ‖ incarnation: nothing; it was superseded
@@ -50,10 +51,10 @@ func (p *pendingTrust) Scale(c *scale.Codec) {
 	p.Trust.Scale(c)
 }
 
-// at is a height as a record.
+// at is a height, or a time, as a record.
 type at uint64
 
-// Scale visits the height.
+// Scale visits the number.
 func (a *at) Scale(c *scale.Codec) { c.U64((*uint64)(a)) }
 
 func heightKey(prefix string, h uint64) []byte {
@@ -61,6 +62,8 @@ func heightKey(prefix string, h uint64) []byte {
 }
 
 func headerKey(h uint64) string { return string(heightKey(prefixHeader, h)) }
+
+func timeKey(h uint64) string { return string(heightKey(prefixTime, h)) }
 
 func expiryKey(h uint64, pk sr25519.PublicKey) []byte {
 	return append(heightKey(prefixExpiry, h), pk.Bytes()...)

@@ -2,6 +2,8 @@ package keeper
 
 import (
 	"context"
+	"strings"
+	"time"
 
 	errorsmod "cosmossdk.io/errors"
 	sdk "github.com/cosmos/cosmos-sdk/types"
@@ -65,6 +67,9 @@ func (k *Keeper) Register(ctx context.Context, a Application) (wire.WorkerState,
 		EvidenceKind: claims.Kind.String(),
 		Confidence:   uint32(claims.Confidence),
 		Restarted:    !known || before.Incarnation != after.Incarnation,
+		TcbStatus:    claims.TCBStatus.String(),
+		Advisories:   strings.Join(claims.Advisories, ","),
+		Program:      wire.Hash(claims.Program).String(),
 	})
 }
 
@@ -165,11 +170,17 @@ func (k *Keeper) judge(ctx context.Context, r *wire.Registration, raw []byte) (t
 	if err != nil {
 		return tee.Claims{}, errorsmod.Wrap(types.ErrMalformed, err.Error())
 	}
-	return k.verify(ctx, trust, data, raw)
+	return k.verify(ctx, trust, naming{data, r.HeaderHeight}, raw)
 }
 
-// verify judges evidence for report data, which names a header that was checked.
-func (k *Keeper) verify(ctx context.Context, trust types.Trust, data [tee.ReportDataSize]byte, raw []byte) (tee.Claims, error) {
+// naming is report data, and the height of the header that it names, which was checked.
+type naming struct {
+	data   [tee.ReportDataSize]byte
+	header uint64
+}
+
+// verify judges evidence. Kinds that sign no time are as old as the header that their report data names, at most.
+func (k *Keeper) verify(ctx context.Context, trust types.Trust, n naming, raw []byte) (tee.Claims, error) {
 	if len(raw) > types.MaxEvidence {
 		return tee.Claims{}, errorsmod.Wrap(types.ErrMalformed, "length of the evidence")
 	}
@@ -184,8 +195,16 @@ func (k *Keeper) verify(ctx context.Context, trust types.Trust, data [tee.Report
 	if evidence.Kind == tee.KindSimulated && !network.Simulated {
 		return tee.Claims{}, errorsmod.Wrap(types.ErrEvidence, "this network does not accept the simulated platform")
 	}
-	now := sdk.UnwrapSDKContext(ctx).BlockTime()
-	claims, err := tee.Verify(k.verifiers, evidence, tee.Question{ReportData: data, Now: now}, trust.Policy, trust.Roots)
+	q := tee.Question{ReportData: n.data, Now: sdk.UnwrapSDKContext(ctx).BlockTime()}
+	var made at
+	found, err := k.load(ctx, timeKey(n.header), &made)
+	if err != nil {
+		return tee.Claims{}, err
+	}
+	if found {
+		q.Bound = time.UnixMilli(int64(made))
+	}
+	claims, err := tee.Verify(k.verifiers, evidence, q, trust.Policy, trust.Roots)
 	if err != nil {
 		return tee.Claims{}, errorsmod.Wrap(types.ErrEvidence, err.Error())
 	}
