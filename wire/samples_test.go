@@ -137,7 +137,7 @@ func samples(t testing.TB) []sampleOf {
 		}, into[wire.WorkerState]()},
 		{"gatekeepers", &wire.Gatekeepers{Since: 3, Members: []sr25519.PublicKey{worker, alice}}, into[wire.Gatekeepers]()},
 		{"network params", &wire.NetworkParams{
-			RegistrationExpiry: 1, RotationInterval: 2, RotationGrace: 3, MarkInterval: 4, BodyRetention: 5, GasPrice: 6, Simulated: true,
+			RegistrationExpiry: 1, RotationInterval: 2, RotationGrace: 3, MarkInterval: 4, BodyRetention: 5, GasPrice: 6, Simulated: true, Delay: 7,
 		}, into[wire.NetworkParams]()},
 		{"message", &wire.Message{
 			Height: 4, Time: 5, Sender: wire.Sender{Variant: wire.SenderAccount, Account: account},
@@ -189,6 +189,9 @@ func samples(t testing.TB) []sampleOf {
 			},
 			Request: handover, Envelope: []byte{1, 2},
 		}, into[wire.SignedHandoverOffer]()},
+		{"program", &wire.ProgramRecord{
+			Kind: 2, Registers: []wire.ProgramRegister{{Name: "mrtd", Value: mini("mrtd")}, {Name: "rtmr0", Value: []byte{1}}}, Decided: 8, Since: 9,
+		}, into[wire.ProgramRecord]()},
 		{"granted keys", &wire.GrantedKeys{Keys: []wire.GrantedKey{{Epoch: 1, Key: hash("key")}}}, into[wire.GrantedKeys]()},
 	}
 	bodies := []wire.Body{
@@ -299,6 +302,7 @@ func FuzzSignedStateRequest(f *testing.F) { fuzz[wire.SignedStateRequest](f) }
 func FuzzSignedStateOffer(f *testing.F)   { fuzz[wire.SignedStateOffer](f) }
 func FuzzHandoverRequest(f *testing.F)    { fuzz[wire.HandoverRequest](f) }
 func FuzzSignedHandover(f *testing.F)     { fuzz[wire.SignedHandoverOffer](f) }
+func FuzzProgramRecord(f *testing.F)      { fuzz[wire.ProgramRecord](f) }
 func FuzzStateChunk(f *testing.F)         { fuzz[wire.StateChunk](f) }
 func FuzzGrantedKeys(f *testing.F)        { fuzz[wire.GrantedKeys](f) }
 func FuzzLogRequest(f *testing.F)         { fuzz[wire.LogRequest](f) }

@@ -55,6 +55,7 @@ type chain struct {
 	msg    types.MsgServer
 	query  types.QueryServer
 	multi  storetypes.CommitMultiStore
+	store  storetypes.StoreKey
 	hooks  *hooks
 	random *rand.ChaCha8
 }
@@ -111,7 +112,7 @@ func newChain(t *testing.T, g *types.GenesisState) *chain {
 	}
 	k := keeper.NewKeeper(runtime.NewKVStoreService(key), tee.Verifiers{simulated.Verifier{}}, governance)
 	c := &chain{
-		t: t, k: k, msg: keeper.NewMsgServer(k), query: keeper.NewQueryServer(k), multi: multi, hooks: &hooks{},
+		t: t, k: k, msg: keeper.NewMsgServer(k), query: keeper.NewQueryServer(k), multi: multi, store: key, hooks: &hooks{},
 		random: rand.NewChaCha8([32]byte{1}),
 		ctx:    sdk.NewContext(multi, cmtproto.Header{}, false, log.NewNopLogger()),
 	}

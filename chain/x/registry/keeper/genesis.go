@@ -17,6 +17,7 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 		return err
 	}
 	network := g.Params.Network.Wire()
+	network.Delay = g.Params.Delay
 	if err := k.save(ctx, wire.KeyNetworkParams().Key, &network); err != nil {
 		return err
 	}
@@ -25,6 +26,9 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 		return err
 	}
 	if err := k.save(ctx, keyTrust, &trust); err != nil {
+		return err
+	}
+	if err := k.setPrograms(ctx, &trust.Policy, 0, 0); err != nil {
 		return err
 	}
 	if err := k.save(ctx, keySettings, &settings{Authority: g.Params.Authority, Delay: g.Params.Delay}); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/phalanx-network/phalanx/wire"
 )
 
-// Keys of what is the module's own, beside those of wire: "uid", "params", "gatekeepers", "master" and "worker/…".
+// Keys of what is the module's own, beside those of wire: "uid", "params", "gatekeepers", "master", "worker/…" and "program/…".
 // None is a prefix of another. Heights are big-endian, so that iteration is in their order.
 const (
 	keyTrust              = "trust"               // types.Trust
@@ -25,6 +25,7 @@ const (
 	prefixIncarnation = "incarnation/" // ‖ identity ‖ incarnation: nothing; it was superseded
 	prefixOperator    = "operator/"    // ‖ account ‖ identity: nothing; whose workers are whose
 	prefixHeir        = "heir/"        // ‖ identity: types.Heir
+	prefixProgram     = "program/"     // ‖ id: wire.ProgramRecord
 )
 
 // settings are the parameters that only the registry itself needs.
@@ -41,13 +42,15 @@ func (s *settings) Scale(c *scale.Codec) {
 
 // pendingTrust is a policy that comes into force at a height.
 type pendingTrust struct {
-	Since uint64
-	Trust types.Trust
+	Since   uint64
+	Decided uint64
+	Trust   types.Trust
 }
 
 // Scale visits the fields in order.
 func (p *pendingTrust) Scale(c *scale.Codec) {
 	c.U64(&p.Since)
+	c.U64(&p.Decided)
 	p.Trust.Scale(c)
 }
 

@@ -24,7 +24,7 @@ func (k *Keeper) DecideTrust(ctx context.Context, policy, roots []byte, gatekeep
 	if _, err := k.load(ctx, keySettings, &s); err != nil {
 		return 0, err
 	}
-	p := pendingTrust{Since: height(ctx) + s.Delay, Trust: trust}
+	p := pendingTrust{Since: height(ctx) + s.Delay, Decided: height(ctx), Trust: trust}
 	if err := k.save(ctx, keyPendingTrust, &p); err != nil {
 		return 0, err
 	}
@@ -43,6 +43,9 @@ func (k *Keeper) activateTrust(ctx context.Context, now uint64) error {
 	if err := k.save(ctx, keyTrust, &p.Trust); err != nil {
 		return err
 	}
+	if err := k.setPrograms(ctx, &p.Trust.Policy, p.Decided, p.Since); err != nil {
+		return err
+	}
 	return k.store.OpenKVStore(ctx).Delete([]byte(keyPendingTrust))
 }
 
@@ -59,5 +62,6 @@ func (k *Keeper) SetNetworkParams(ctx context.Context, p types.NetworkParams) er
 		return errorsmod.Wrap(types.ErrParams, "whether the network is simulated is decided at genesis")
 	}
 	record := p.Wire()
+	record.Delay = old.Delay
 	return k.save(ctx, wire.KeyNetworkParams().Key, &record)
 }
