@@ -57,6 +57,7 @@ type chain struct {
 	multi  storetypes.CommitMultiStore
 	store  storetypes.StoreKey
 	hooks  *hooks
+	began  time.Time
 	random *rand.ChaCha8
 }
 
@@ -101,8 +102,14 @@ func policy(measurements ...[]byte) *tee.Policy {
 	}
 }
 
-// newChain makes a chain whose blocks 1 to 3 are begun.
+// newChain makes a chain of the simulated platform whose blocks 1 to 3 are begun.
 func newChain(t *testing.T, g *types.GenesisState) *chain {
+	t.Helper()
+	return newChainAt(t, g, time.UnixMilli(1_700_000_000_000), tee.Verifiers{simulated.Verifier{}})
+}
+
+// newChainAt is newChain with other verifiers, and its genesis at another time.
+func newChainAt(t *testing.T, g *types.GenesisState, began time.Time, verifiers tee.Verifiers) *chain {
 	t.Helper()
 	key := storetypes.NewKVStoreKey(types.StoreKey)
 	multi := store.NewCommitMultiStore(dbm.NewMemDB(), log.NewNopLogger())
@@ -110,9 +117,9 @@ func newChain(t *testing.T, g *types.GenesisState) *chain {
 	if err := multi.LoadLatestVersion(); err != nil {
 		t.Fatal(err)
 	}
-	k := keeper.NewKeeper(runtime.NewKVStoreService(key), tee.Verifiers{simulated.Verifier{}}, governance)
+	k := keeper.NewKeeper(runtime.NewKVStoreService(key), verifiers, governance)
 	c := &chain{
-		t: t, k: k, msg: keeper.NewMsgServer(k), query: keeper.NewQueryServer(k), multi: multi, store: key, hooks: &hooks{},
+		t: t, k: k, began: began, msg: keeper.NewMsgServer(k), query: keeper.NewQueryServer(k), multi: multi, store: key, hooks: &hooks{},
 		random: rand.NewChaCha8([32]byte{1}),
 		ctx:    sdk.NewContext(multi, cmtproto.Header{}, false, log.NewNopLogger()),
 	}
@@ -143,7 +150,7 @@ func (c *chain) advance(n int) {
 		h := c.height() + 1
 		hash := headerHash(h)
 		c.ctx = c.ctx.WithBlockHeight(int64(h)).
-			WithBlockTime(time.UnixMilli(1_700_000_000_000 + int64(500*h)).UTC()).
+			WithBlockTime(c.began.Add(time.Duration(h) * 500 * time.Millisecond).UTC()).
 			WithHeaderHash(hash[:]).
 			WithEventManager(sdk.NewEventManager())
 		if err := c.k.BeginBlock(c.ctx); err != nil {

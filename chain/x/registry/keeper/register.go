@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -206,9 +207,18 @@ func (k *Keeper) verify(ctx context.Context, trust types.Trust, n naming, raw []
 	}
 	claims, err := tee.Verify(k.verifiers, evidence, q, trust.Policy, trust.Roots)
 	if err != nil {
-		return tee.Claims{}, errorsmod.Wrap(types.ErrEvidence, err.Error())
+		return tee.Claims{}, refused(err)
 	}
 	return claims, nil
+}
+
+// refused returns why evidence is not believed: the verifier's words, and the reason that they belong to.
+func refused(err error) error {
+	text := err.Error()
+	if r, ok := errors.AsType[*tee.Refusal](err); ok && !strings.Contains(text, r.Error()) {
+		text = r.Error() + ": " + text
+	}
+	return errorsmod.Wrap(types.ErrEvidence, text)
 }
 
 // describe fills in what a registration says anew each time.
