@@ -87,7 +87,9 @@ func (p *payload) verifyPath(roots [][]byte, now time.Time) (*x509.Certificate, 
 	if err != nil {
 		return nil, err
 	}
-	return leaf, certchain.Verify(path[0], append(path[1:], leaf), algorithm, now)
+	path = append(path, leaf)
+	p.Expires = certchain.Until(path...)
+	return leaf, certchain.Verify(path[0], path[1:], algorithm, now)
 }
 
 func contains(roots [][]byte, der []byte) bool {

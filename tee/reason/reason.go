@@ -43,6 +43,7 @@ const (
 	Debug       Word = "debug"
 	Status      Word = "status"
 	Age         Word = "age"
+	Simulated   Word = "simulated" // no hardware stands behind the evidence
 )
 
 // refusals maps each word to the reason that a chain records.
@@ -51,7 +52,7 @@ var refusals = map[Word]*tee.Refusal{
 	Unsigned: tee.ErrSignature, Missing: tee.ErrFormat, Chain: tee.ErrChain, Expired: tee.ErrChain, Revoked: tee.ErrChain,
 	CRL: tee.ErrChain, Machine: tee.ErrChain, Signature: tee.ErrSignature,
 	Kind: tee.ErrKind, ReportData: tee.ErrReportData, Measurement: tee.ErrMeasurement, Debug: tee.ErrDebug,
-	Status: tee.ErrStatus, Age: tee.ErrAge,
+	Status: tee.ErrStatus, Age: tee.ErrAge, Simulated: tee.ErrKind,
 }
 
 // Error is a refusal with its word.

@@ -3,6 +3,7 @@ package sevsnp
 import (
 	"bytes"
 	"encoding/binary"
+	"time"
 
 	"github.com/google/go-sev-guest/abi"
 	spb "github.com/google/go-sev-guest/proto/sevsnp"
@@ -50,6 +51,9 @@ type Result struct {
 	Current   TCB // that runs
 	Committed TCB // below which the platform cannot go back
 	Launch    TCB // that ran when the guest was started
+	// Expires is the earliest end of the certificates and lists that were relied on, in UTC. The same report and collateral
+	// are refused after it.
+	Expires time.Time
 	// UpToDate says that Reported is at least Options.MinTCB; always true without one.
 	UpToDate bool
 }

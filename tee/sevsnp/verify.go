@@ -74,7 +74,8 @@ func Verify(report []byte, c *Collateral, o Options) (*Result, error) {
 	if err := p.verify(o.Now); err != nil {
 		return nil, err
 	}
-	if err := p.checkRevoked(c.CRLs, o); err != nil {
+	out.Expires = certchain.Until(p.root, p.intermediate, p.key)
+	if err := p.checkRevoked(c.CRLs, o, &out.Expires); err != nil {
 		return nil, err
 	}
 	if err := out.bind(p.key, signer.SigningKey, r); err != nil {
@@ -178,8 +179,9 @@ func (p *path) product(key abi.ReportSigner) (string, error) {
 	return "", reason.New(reason.Product, "%q under %q", p.intermediate.Subject.CommonName, p.root.Subject.CommonName)
 }
 
-// checkRevoked applies the lists. The root's is about the intermediate, the intermediate's about the key.
-func (p *path) checkRevoked(crls [][]byte, o Options) error {
+// checkRevoked applies the lists. The root's is about the intermediate, the intermediate's about the key. expires becomes
+// the end of a list that ends earlier.
+func (p *path) checkRevoked(crls [][]byte, o Options, expires *time.Time) error {
 	ofRoot := false
 	for _, der := range crls {
 		crl, err := certchain.ParseCRL(der)
@@ -192,6 +194,9 @@ func (p *path) checkRevoked(crls [][]byte, o Options) error {
 		}
 		if err := certchain.CheckRevoked(crl, issuer, subject, algorithm, o.Now); err != nil {
 			return err
+		}
+		if crl.NextUpdate.Before(*expires) {
+			*expires = crl.NextUpdate.UTC()
 		}
 		ofRoot = ofRoot || issuer == p.root
 	}
