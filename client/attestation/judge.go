@@ -150,8 +150,8 @@ func (r *Report) of(kind tee.Kind, data []byte, p *Policy, q Question, open func
 func (r *Report) end(v Verdict, err error) *Report {
 	r.Verdict, r.Detail = v, err.Error()
 	r.Reason = string(reason.Of(err))
-	if word := dcap.Reason(err); word != "" {
-		r.Reason = word
+	if refusal, ok := errors.AsType[dcap.Refusal](err); ok {
+		r.Reason = string(wordOf(refusal))
 	}
 	var detailed *reason.Error
 	if errors.As(err, &detailed) {

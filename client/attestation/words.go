@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/phalanx-network/phalanx/tee"
+	"github.com/phalanx-network/phalanx/tee/dcap"
+	"github.com/phalanx-network/phalanx/tee/reason"
 )
 
 // pcrName names a register of a Nitro document.
@@ -18,6 +20,15 @@ var kindWords = map[string]string{
 	tee.KindSGX.String(): "Intel SGX quote", tee.KindTDX.String(): "Intel TDX quote",
 	tee.KindSimulated.String(): "of the SIMULATED platform, which proves nothing",
 	tee.KindSEVSNP.String():    "AMD SEV-SNP attestation report", tee.KindNitro.String(): "AWS Nitro Enclaves attestation document",
+}
+
+// wordOf is the word for a refusal of package dcap: the same, but that there is one for what has ended and what has not
+// begun, as there is for other kinds. The detail says which.
+func wordOf(r dcap.Refusal) reason.Word {
+	if r == dcap.ErrNotYetValid {
+		return reason.Expired
+	}
+	return reason.Word(r)
 }
 
 // levelWords says what each level of confidence means.
