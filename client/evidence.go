@@ -180,18 +180,27 @@ func (c *Client) provenBlock(ctx context.Context, height uint64, b *node.Block) 
 	if err != nil {
 		return false, err
 	}
-	var pb cmtproto.Header
-	if err := pb.Unmarshal(b.Header); err != nil {
+	hash, data, err := hashesOf(b.Header)
+	if err != nil {
 		return false, fmt.Errorf("%w: header of block %d: %w", ErrNodeLied, height, err)
 	}
-	own, err := cmttypes.HeaderFromProto(&pb)
-	if err != nil || !bytes.Equal(own.Hash(), header.Hash[:]) {
+	if !bytes.Equal(hash, header.Hash[:]) {
 		return false, fmt.Errorf("%w: it gave another block for block %d", ErrNodeLied, height)
 	}
-	if !bytes.Equal(cmttypes.ToTxs(b.Txs).Hash(), own.DataHash) {
+	if !bytes.Equal(cmttypes.ToTxs(b.Txs).Hash(), data) {
 		return false, fmt.Errorf("%w: it gave other transactions than those of block %d", ErrNodeLied, height)
 	}
 	return true, nil
+}
+
+// hashesOf returns the hash that names a header, and the root of the transactions that the header names.
+func hashesOf(raw []byte) (hash, data []byte, err error) {
+	var pb cmtproto.Header
+	if err := pb.Unmarshal(raw); err != nil {
+		return nil, nil, err
+	}
+	h, err := cmttypes.HeaderFromProto(&pb)
+	return h.Hash(), h.DataHash, err
 }
 
 // candidate is evidence for a registration that agrees with a worker's record.
