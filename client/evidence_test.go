@@ -213,98 +213,154 @@ func rootOf(c *client.Client, n *network) uint64 {
 	return 1
 }
 
-// TestNodeShowsOtherEvidence has the node, or whoever made the block, show what is not the worker's evidence. Where the own
-// light client verifies the block, all of it is the node's lie; where it cannot, nothing of it is accepted.
-func TestNodeShowsOtherEvidence(t *testing.T) {
+// block is what a liar makes of the block of a worker's registration, which it also has another worker sign for.
+type block struct {
+	*network
+	w, other *worker
+	guest    func(program byte) attester
+	policy   *attestation.Policy
+	m        *registrytypes.MsgRegisterWorker // the true one
+	height   uint64
+}
+
+func newBlock(t *testing.T) *block {
+	t.Helper()
 	n := newNetwork(t, 2)
-	w, other := n.workers[0], n.workers[1]
-	guest, policy := snp("Milan-B0")
-	by := guest(0xa5)
-	m := w.registers(by, nil)
-	height := n.height - 2
-	genuine := func(w *worker, by attester, change func(*wire.Registration)) *registrytypes.MsgRegisterWorker {
-		x, _, _ := w.message(by, func(r *wire.Registration) {
-			r.HeaderHeight = height - 1
-			if change != nil {
-				change(r)
-			}
-		})
-		return x
-	}
-	edited := func(edit func(*registrytypes.MsgRegisterWorker)) *registrytypes.MsgRegisterWorker {
-		x := &registrytypes.MsgRegisterWorker{Registration: slices.Clone(m.Registration), Evidence: slices.Clone(m.Evidence), Signature: slices.Clone(m.Signature)}
-		edit(x)
-		return x
-	}
-	elsewhere := genuine(w, by, func(r *wire.Registration) { r.Features = 9 })
-	spoilt := func(count int) (out [][]byte) {
-		for i := range count {
-			out = append(out, inTx(edited(func(x *registrytypes.MsgRegisterWorker) { x.Evidence[200+i] ^= 1 })))
+	b := &block{network: n, w: n.workers[0], other: n.workers[1]}
+	b.guest, b.policy = snp("Milan-B0")
+	b.m = b.w.registers(b.guest(0xa5), nil)
+	b.height = n.height - 2
+	return b
+}
+
+// signs is a registration at the true one's height that a worker has signed.
+func (b *block) signs(w *worker, by attester, change func(*wire.Registration)) *registrytypes.MsgRegisterWorker {
+	x, _, _ := w.message(by, func(r *wire.Registration) {
+		r.HeaderHeight = b.height - 1
+		if change != nil {
+			change(r)
 		}
-		return out
+	})
+	return x
+}
+
+// other than the true one by a change.
+func (b *block) edited(edit func(*registrytypes.MsgRegisterWorker)) *registrytypes.MsgRegisterWorker {
+	x := &registrytypes.MsgRegisterWorker{
+		Registration: slices.Clone(b.m.Registration), Evidence: slices.Clone(b.m.Evidence), Signature: slices.Clone(b.m.Signature)}
+	edit(x)
+	return x
+}
+
+// spoilt are copies of the true one with changed evidence.
+func (b *block) spoilt(count int) (out [][]byte) {
+	for i := range count {
+		out = append(out, inTx(b.edited(func(x *registrytypes.MsgRegisterWorker) { x.Evidence[200+i] ^= 1 })))
 	}
+	return out
+}
+
+// verify asks a client, whom the node shows txs.
+func (b *block) verify(c *client.Client, txs [][]byte) (*client.WorkerEvidence, error) {
+	b.lieTxs = func(uint64, [][]byte) [][]byte { return txs }
+	return c.VerifyWorker(context.Background(), b.w.identity.Public(), client.Judging{Policy: b.policy})
+}
+
+// TestNodeShowsOtherEvidence has the node show what is not the worker's evidence. Where the own light client verifies the
+// block, all of it is the node's lie; where it cannot, nothing of it is accepted.
+func TestNodeShowsOtherEvidence(t *testing.T) {
+	b := newBlock(t)
+	by := b.guest(0xa5)
+	one := func(w *worker, by attester, change func(*wire.Registration)) [][]byte {
+		return [][]byte{inTx(b.signs(w, by, change))}
+	}
+	edited := func(edit func(*registrytypes.MsgRegisterWorker)) [][]byte { return [][]byte{inTx(b.edited(edit))} }
+	elsewhere, others := b.signs(b.w, by, func(r *wire.Registration) { r.Features = 9 }), b.signs(b.other, by, nil)
+	genoa, _ := snp("Genoa-B1")
 	tests := []struct {
 		name   string
 		txs    [][]byte
 		reason string // of the refusal; empty for no evidence at all
 	}{
 		{"none", nil, ""},
-		{"another worker's", [][]byte{inTx(genuine(other, by, nil))}, ""},
-		{"an earlier life's", [][]byte{inTx(genuine(w, by, func(r *wire.Registration) { r.Incarnation = wire.Incarnation{0xee} }))}, ""},
-		{"an earlier one of this life", [][]byte{inTx(genuine(w, by, func(r *wire.Registration) { r.HeaderHeight-- }))}, ""},
-		{"with another key", [][]byte{inTx(genuine(w, by, func(r *wire.Registration) { r.Ecdh = other.ecdh.Public() }))}, ""},
-		{"for another operator", [][]byte{inTx(genuine(w, by, func(r *wire.Registration) { r.Operator = wire.Account{8} }))}, ""},
-		{"for another network", [][]byte{inTx(genuine(w, by, func(r *wire.Registration) { r.UID = wire.ChainUID{1} }))}, ""},
-		{"signed by another", [][]byte{inTx(edited(func(x *registrytypes.MsgRegisterWorker) { x.Signature = genuine(other, by, nil).Signature }))}, ""},
-		{"without a signature", [][]byte{inTx(edited(func(x *registrytypes.MsgRegisterWorker) { x.Signature = nil }))}, ""},
-		{"cut", [][]byte{inTx(m)[:1000]}, ""},
-		{"of the simulated platform", [][]byte{inTx(genuine(w, onSimulation(n.now()), nil))}, ""},
-		{"of a registration that never was", [][]byte{inTx(edited(func(x *registrytypes.MsgRegisterWorker) { x.Evidence = elsewhere.Evidence }))}, "report_data"},
-		{"changed", spoilt(1), "signature"},
-		{"of another program", [][]byte{inTx(genuine(w, guest(0xa6), nil))}, "measurement"},
-		{"of another machine", [][]byte{inTx(genuine(w, func(d [64]byte) (tee.Evidence, []byte) { g, _ := snp("Genoa-B1"); return g(0xa5)(d) }, nil))}, "chain"},
+		{"another worker's", one(b.other, by, nil), ""},
+		{"an earlier life's", one(b.w, by, func(r *wire.Registration) { r.Incarnation = wire.Incarnation{0xee} }), ""},
+		{"an earlier one of this life", one(b.w, by, func(r *wire.Registration) { r.HeaderHeight-- }), ""},
+		{"with another key", one(b.w, by, func(r *wire.Registration) { r.Ecdh = b.other.ecdh.Public() }), ""},
+		{"for another operator", one(b.w, by, func(r *wire.Registration) { r.Operator = wire.Account{8} }), ""},
+		{"for another network", one(b.w, by, func(r *wire.Registration) { r.UID = wire.ChainUID{1} }), ""},
+		{"of another version", one(b.w, by, func(r *wire.Registration) { r.Version++ }), ""},
+		{"of another release", one(b.w, by, func(r *wire.Registration) { r.Software = "v2" }), ""},
+		{"of other features", [][]byte{inTx(elsewhere)}, ""},
+		{"signed by another", edited(func(x *registrytypes.MsgRegisterWorker) { x.Signature = others.Signature }), ""},
+		{"without a signature", edited(func(x *registrytypes.MsgRegisterWorker) { x.Signature = nil }), ""},
+		{"cut", [][]byte{inTx(b.m)[:1000]}, ""},
+		{"of the simulated platform", one(b.w, onSimulation(b.now()), nil), ""},
+		{"for a registration that never was", edited(func(x *registrytypes.MsgRegisterWorker) { x.Evidence = elsewhere.Evidence }), "report_data"},
+		{"for another worker's", edited(func(x *registrytypes.MsgRegisterWorker) { x.Evidence = others.Evidence }), "report_data"},
+		{"changed", b.spoilt(1), "signature"},
+		{"of another program", one(b.w, b.guest(0xa6), nil), "measurement"},
+		{"of another machine", one(b.w, genoa(0xa5), nil), "chain"},
 	}
-	id := w.identity.Public()
-	check := func(name, reason string, c *client.Client, lied bool) {
-		t.Helper()
-		e, err := c.VerifyWorker(context.Background(), id, client.Judging{Policy: policy})
-		switch {
-		case lied:
-			if !errors.Is(err, client.ErrNodeLied) {
-				t.Errorf("%s: %v, want a lie", name, err)
-			}
-		case reason == "":
-			if !errors.Is(err, client.ErrNoEvidence) {
-				t.Errorf("%s: %v", name, err)
-			}
-		case err != nil || e.Report.Verdict != attestation.Refused || e.Report.Reason != reason || e.BlockProven:
-			t.Errorf("%s: %v, %v", name, err, e != nil)
-		}
-	}
-	sees, blind := n.dial(t), n.blind(t)
+	sees, blind := b.dial(t), b.blind(t)
 	for _, tt := range tests {
-		n.lieTxs = func(uint64, [][]byte) [][]byte { return tt.txs }
-		check(tt.name, tt.reason, sees, true)
-		check(tt.name, tt.reason, blind, false)
+		if _, err := b.verify(sees, tt.txs); !errors.Is(err, client.ErrNodeLied) {
+			t.Errorf("%s: %v, want a lie", tt.name, err)
+		}
+		e, err := b.verify(blind, tt.txs)
+		switch {
+		case tt.reason == "":
+			if !errors.Is(err, client.ErrNoEvidence) {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", tt.name, err)
+		case e.Report.Verdict != attestation.Refused || e.Report.Reason != tt.reason || e.BlockProven:
+			t.Errorf("%s: %s, %s, proven %v", tt.name, e.Report.Verdict, e.Report.Reason, e.BlockProven)
+		}
 	}
-	// The true one is found among copies that others have spoilt, before it and behind it, in one transaction or many.
+	if e, err := b.verify(sees, b.held[b.height]); err != nil || !e.BlockProven || e.Report.Verdict != attestation.Accepted {
+		t.Errorf("the true one: %v", err)
+	}
+}
+
+// TestBlockIsAnother has the node show another block of the chain, whose transactions are its own.
+func TestBlockIsAnother(t *testing.T) {
+	b := newBlock(t)
+	c := b.dial(t)
+	b.lieAt = b.height + 1
+	b.held[b.lieAt] = [][]byte{inTx(b.m)}
+	if _, err := c.VerifyWorker(context.Background(), b.w.identity.Public(), client.Judging{Policy: b.policy}); !errors.Is(err, client.ErrNodeLied) {
+		t.Error(err)
+	}
+}
+
+// TestEvidenceAmongCopies finds the true evidence among copies that others have spoilt, before it and behind it, in one
+// transaction or many.
+func TestEvidenceAmongCopies(t *testing.T) {
+	b := newBlock(t)
+	c := b.blind(t)
 	for name, txs := range map[string][][]byte{
-		"before":       append(spoilt(31), inTx(m)),
-		"behind":       append([][]byte{inTx(m)}, spoilt(200)...),
-		"in one":       {inTx(genuine(other, by, nil), elsewhere, m)},
-		"many times":   slices.Repeat([][]byte{inTx(m)}, 100),
-		"among others": {inTx(genuine(w, guest(0xa6), nil)), inTx(m), inTx(genuine(w, guest(0xa7), nil))},
+		"before":       append(b.spoilt(31), inTx(b.m)),
+		"behind":       append([][]byte{inTx(b.m)}, b.spoilt(200)...),
+		"in one":       {inTx(b.signs(b.other, b.guest(0xa5), nil), b.m)},
+		"many times":   slices.Repeat([][]byte{inTx(b.m)}, 100),
+		"among others": {inTx(b.signs(b.w, b.guest(0xa6), nil)), inTx(b.m), inTx(b.signs(b.w, b.guest(0xa7), nil))},
 	} {
-		n.lieTxs = func(uint64, [][]byte) [][]byte { return txs }
-		if e, err := blind.VerifyWorker(context.Background(), id, client.Judging{Policy: policy}); err != nil || e.Report.Verdict != attestation.Accepted {
+		if e, err := b.verify(c, txs); err != nil || e.Report.Verdict != attestation.Accepted {
 			t.Errorf("%s: %v, %v", name, err, e != nil)
 		}
 	}
-	n.lieTxs, n.noBlock = nil, node.ErrNotFound
-	check("pruned", "", sees, false)
-	n.noBlock = errOffline
-	if _, err := sees.VerifyWorker(context.Background(), id, client.Judging{}); !errors.Is(err, client.ErrUnreachable) {
-		t.Errorf("a node that does not answer: %v", err)
+}
+
+func TestNoBlock(t *testing.T) {
+	b := newBlock(t)
+	c := b.dial(t)
+	for _, tt := range []struct{ is, want error }{{node.ErrNotFound, client.ErrNoEvidence}, {errOffline, client.ErrUnreachable}} {
+		b.noBlock = tt.is
+		if _, err := b.verify(c, nil); !errors.Is(err, tt.want) {
+			t.Errorf("%v: %v, want %v", tt.is, err, tt.want)
+		}
 	}
 }
 

@@ -64,6 +64,7 @@ type chain struct {
 
 	held    map[uint64][][]byte // transactions of a block
 	lieTxs  func(height uint64, txs [][]byte) [][]byte
+	lieAt   uint64 // the height of the block that is shown for any
 	noBlock error
 }
 
@@ -150,6 +151,9 @@ func (c *chain) Block(_ context.Context, height uint64) (node.Block, error) {
 	defer c.mu.Unlock()
 	if c.noBlock != nil || height == 0 || height > c.height {
 		return node.Block{}, cmp.Or(c.noBlock, node.ErrNotFound)
+	}
+	if c.lieAt != 0 {
+		height = c.lieAt
 	}
 	header, err := c.blocks.LightBlock(height).Header.ToProto().Marshal()
 	b := node.Block{Header: header, Txs: c.held[height]}
