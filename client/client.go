@@ -15,6 +15,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/gogoproto/proto"
 
+	"github.com/phalanx-network/phalanx/client/attestation"
 	"github.com/phalanx-network/phalanx/client/node"
 	"github.com/phalanx-network/phalanx/client/tx"
 	"github.com/phalanx-network/phalanx/light"
@@ -35,6 +36,7 @@ type Node interface {
 	LightBlock(ctx context.Context, height uint64) ([]byte, error)
 	Prove(ctx context.Context, key wire.RecordKey, state uint64) (node.Proof, error)
 	Query(ctx context.Context, method string, request, response proto.Message) error
+	Block(ctx context.Context, height uint64) (node.Block, error)
 }
 
 // Payer posts transactions from an account of the chain, which is public and pays; [tx.Sender] is one.
@@ -65,6 +67,9 @@ type Config struct {
 	Now  func() time.Time
 	Rand io.Reader
 	HTTP *http.Client
+	// Attested, where set, is the policy that a worker's evidence must meet, judged here (see [Client.VerifyWorker]) before
+	// the worker is asked for anything: one that it refuses gives [ErrNotAttested].
+	Attested *attestation.Policy
 	// Progress is told what is being awaited. It must return at once.
 	Progress func(Stage)
 }
@@ -75,6 +80,7 @@ type Stage string
 // Stages, in the order in which a command goes through them.
 const (
 	StageHeader   Stage = "verifying the chain"
+	StageEvidence Stage = "verifying the worker's evidence"
 	StageKey      Stage = "waiting for the cluster's key"
 	StagePost     Stage = "waiting for a block with the transaction"
 	StageReceipt  Stage = "waiting for a worker's receipt"
@@ -93,6 +99,8 @@ type Client struct {
 
 	mu    sync.Mutex
 	facts map[wire.RecordKey]fact
+
+	judged judgements
 }
 
 // Dial verifies the chain up to its newest header, from the trust root or from what an earlier client has left in

@@ -36,6 +36,11 @@
 // not before the last command whose receipt this client saw, and within [MaxAge] of the own clock. Where the worker has
 // started anew in between, its proof is read again and the query repeated once.
 //
+// Evidence: [Client.VerifyWorker] judges a worker's evidence here, under a policy and roots of one's own (package
+// client/attestation), whatever the validators made of it. With [Config.Attested] workers whose evidence that policy
+// refuses are asked nothing: no query, receipt or log. A command goes to all members of a cluster: whoever wants to know that all of them
+// are genuine before it is sent verifies each, as the example does.
+//
 // [Client.Logs] and [Client.LogsOfAll] read what contracts of the signer logged: a query that workers answer for the
 // contract's owner alone, whose entries are encrypted to the owner's identity key besides. They are one worker's word, are
 // under no root, and are lost when that worker starts anew.

@@ -45,6 +45,11 @@ var (
 	ErrWorker = errors.New("worker refused")
 	// ErrInactive says that a worker's registration has expired or is suspended, so that nothing is sent to it.
 	ErrInactive = errors.New("worker is not active")
+	// ErrNotAttested says that the policy of [Config.Attested] refuses a worker's evidence, or that it could not be judged.
+	ErrNotAttested = errors.New("worker's evidence does not meet the policy")
+	// ErrNoEvidence says that a worker's evidence was not to be had: the node no longer keeps the block of its registration,
+	// or the block it gave holds none that is the worker's. Another node may.
+	ErrNoEvidence = errors.New("the node gives no evidence of the worker")
 	// ErrBounds says that an input or code is larger than the network takes.
 	ErrBounds = errors.New("too large")
 	// ErrLogKey says that a signer cannot read logs: they are encrypted to an sr25519 identity, whose private key must be

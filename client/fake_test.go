@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"connectrpc.com/connect"
 	"cosmossdk.io/log/v2"
+	cmttypes "github.com/cometbft/cometbft/types"
 	dbm "github.com/cosmos/cosmos-db"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
 	"github.com/cosmos/cosmos-sdk/store/v2/rootmulti"
@@ -59,12 +61,18 @@ type chain struct {
 	lieProof  func(key wire.RecordKey, p node.Proof) node.Proof
 	lieHeight uint64
 	offline   bool
+
+	held    map[uint64][][]byte // transactions of a block
+	lieTxs  func(height uint64, txs [][]byte) [][]byte
+	lieAt   uint64 // the height of the block that is shown for any
+	noBlock error
 }
 
 func newChain(t *testing.T) *chain {
 	c := &chain{
 		t: t, store: rootmulti.NewStore(dbm.NewMemDB(), log.NewNopLogger()), keys: map[string]*storetypes.KVStoreKey{},
 		apps: map[uint64][32]byte{1: {1}}, txs: map[string]node.TxResult{}, height: 1,
+		held: map[uint64][][]byte{},
 	}
 	for _, name := range []string{wire.StoreRegistry, wire.StoreQueue, wire.StoreCluster} {
 		c.keys[name] = storetypes.NewKVStoreKey(name)
@@ -74,7 +82,8 @@ func newChain(t *testing.T) *chain {
 		t.Fatal(err)
 	}
 	c.blocks = lighttest.New(lighttest.Config{Validators: 4, RotateEvery: 20, ChainID: "fake",
-		AppHash: func(height uint64) [32]byte { return c.apps[height] }})
+		AppHash:  func(height uint64) [32]byte { return c.apps[height] },
+		DataHash: func(height uint64) []byte { return cmttypes.ToTxs(c.held[height]).Hash() }})
 	c.uid = wire.ChainUID(c.blocks.Header(1).Hash)
 	c.set(wire.KeyChainUID(), c.uid[:])
 	c.put(wire.KeyNetworkParams(), &wire.NetworkParams{GasPrice: 1, Simulated: true})
@@ -135,6 +144,23 @@ func (c *chain) LightBlock(_ context.Context, height uint64) ([]byte, error) {
 		return nil, errOffline
 	}
 	return c.blocks.Block(height), nil
+}
+
+func (c *chain) Block(_ context.Context, height uint64) (node.Block, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.noBlock != nil || height == 0 || height > c.height {
+		return node.Block{}, cmp.Or(c.noBlock, node.ErrNotFound)
+	}
+	if c.lieAt != 0 {
+		height = c.lieAt
+	}
+	header, err := c.blocks.LightBlock(height).Header.ToProto().Marshal()
+	b := node.Block{Header: header, Txs: c.held[height]}
+	if c.lieTxs != nil {
+		b.Txs = c.lieTxs(height, b.Txs)
+	}
+	return b, err
 }
 
 func (c *chain) Prove(_ context.Context, key wire.RecordKey, state uint64) (node.Proof, error) {

@@ -87,7 +87,7 @@ func (c *Client) members(ctx context.Context, id wire.ClusterID) ([]sr25519.Publ
 	return ids, nil
 }
 
-// active returns a worker's proven state where it may act.
+// active returns a worker's proven state where it may act and, if the configuration asks for it, its evidence holds.
 func (c *Client) active(ctx context.Context, id sr25519.PublicKey, reuse time.Duration) (*wire.WorkerState, error) {
 	w, err := c.worker(ctx, id, reuse)
 	if err != nil {
@@ -95,6 +95,9 @@ func (c *Client) active(ctx context.Context, id sr25519.PublicKey, reuse time.Du
 	}
 	if w.Record.Status != wire.WorkerActive {
 		return nil, &WorkerError{id, fmt.Errorf("%w: it is %s", ErrInactive, w.Record.Status)}
+	}
+	if err := c.attested(ctx, w); err != nil {
+		return nil, &WorkerError{id, err}
 	}
 	return &w.Record, nil
 }

@@ -2,6 +2,7 @@ package attestation
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
@@ -15,12 +16,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/phalanx-network/phalanx/crypto/scale"
 	"github.com/phalanx-network/phalanx/tee"
+	"github.com/phalanx-network/phalanx/tee/dcap"
 	"github.com/phalanx-network/phalanx/tee/dcap/dcaptest"
 	"github.com/phalanx-network/phalanx/tee/nitro/nitrotest"
 	"github.com/phalanx-network/phalanx/tee/reason"
 	"github.com/phalanx-network/phalanx/tee/sevsnp"
 	"github.com/phalanx-network/phalanx/tee/sevsnp/sevsnptest"
+	"github.com/phalanx-network/phalanx/tee/simulated"
 )
 
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -202,6 +206,153 @@ func TestJudgeQuotes(t *testing.T) {
 				t.Errorf("%s, %s: %s (%s: %s)", kind, name, r.Verdict, r.Reason, r.Detail)
 			}
 		}
+	}
+}
+
+// TestOneVocabulary checks that what a report gives as its reason is a word of package reason, whose verifier ever it is.
+func TestOneVocabulary(t *testing.T) {
+	for _, r := range []dcap.Refusal{
+		dcap.ErrFormat, dcap.ErrTrailing, dcap.ErrChain, dcap.ErrCRL, dcap.ErrRevoked, dcap.ErrExpired, dcap.ErrNotYetValid,
+		dcap.ErrSignature, dcap.ErrMismatch, dcap.ErrFMSPC, dcap.ErrPCEID, dcap.ErrEvaluation, dcap.ErrQE, dcap.ErrModule, dcap.ErrTCB,
+	} {
+		if word := wordOf(r); !word.Known() {
+			t.Errorf("%q of %v is no word of the table", word, r)
+		}
+	}
+	w := dcaptest.New(tee.KindTDX, 4)
+	ev := must(w.Build())
+	r := Judge(ev.Quote, [][]byte{must(json.Marshal(ev.Collateral))}, policy(t, tee.KindTDX, ev.Roots[0].Raw, ""), Question{Now: w.Now.AddDate(0, 0, -20)})
+	if r.Reason != "expired" || !strings.Contains(r.Detail, "not yet valid") || !strings.Contains(r.Detail, "valid from") {
+		t.Errorf("before it begins: %s: %s", r.Reason, r.Detail)
+	}
+}
+
+// recorded is evidence of each kind as a chain takes it, under test roots, made for the report data 7.
+func recorded(t *testing.T) map[tee.Kind]struct {
+	ev tee.Evidence
+	p  *Policy
+	at time.Time
+} {
+	t.Helper()
+	m := must(sevsnptest.New(sevsnptest.Setup{}))
+	report := must(m.Report(func(raw []byte) { raw[sevsnptest.OffsetReportData] = 7 }))
+	a := must(nitrotest.New(now))
+	data := make([]byte, tee.ReportDataSize)
+	data[0] = 7
+	out := map[tee.Kind]struct {
+		ev tee.Evidence
+		p  *Policy
+		at time.Time
+	}{
+		tee.KindSEVSNP: {tee.Evidence{Kind: tee.KindSEVSNP, Data: report, Collateral: scale.MustMarshal(m.Collateral())}, policy(t, tee.KindSEVSNP, m.Root(), ""), now},
+		tee.KindNitro:  {tee.Evidence{Kind: tee.KindNitro, Data: must(a.Document(now, data, false))}, policy(t, tee.KindNitro, a.Root(), ""), now},
+	}
+	for kind, version := range map[tee.Kind]int{tee.KindSGX: 3, tee.KindTDX: 4} {
+		w := dcaptest.New(kind, version)
+		w.Enclave.ReportData[0], w.TD.ReportData[0] = 7, 7
+		ev := must(w.Build())
+		x := out[kind]
+		x.ev = tee.Evidence{Kind: kind, Data: ev.Quote, Collateral: must(json.Marshal(ev.Collateral))}
+		x.p, x.at = policy(t, kind, ev.Roots[0].Raw, ""), w.Now
+		out[kind] = x
+	}
+	return out
+}
+
+// TestJudgeRecorded judges evidence as chains keep it, and the same under another kind's name, without its collateral, with
+// other collateral, and damaged.
+func TestJudgeRecorded(t *testing.T) {
+	all := recorded(t)
+	rng := rand.New(rand.NewPCG(7, 8))
+	for kind, x := range all {
+		q := Question{Now: x.at, ReportData: append([]byte{7}, make([]byte, 63)...)}
+		if r := JudgeRecorded(x.ev, x.p, q); r.Verdict != Accepted || r.Kind != kind.String() || r.Measurement() == "" || r.Confidence != 1 {
+			t.Fatalf("%s: %+v", kind, r)
+		}
+		if r := JudgeRecorded(x.ev, DefaultPolicy(), q); r.Verdict != Refused || r.Reason != "chain" {
+			t.Errorf("%s under its maker's root: %s, %s", kind, r.Verdict, r.Reason)
+		}
+		if r := JudgeRecorded(x.ev, x.p, Question{Now: x.at, ReportData: []byte{8}}); r.Verdict != Refused || r.Reason != "report_data" {
+			t.Errorf("%s for another: %s, %s", kind, r.Verdict, r.Reason)
+		}
+		for other := tee.Kind(0); other <= tee.KindTPM; other++ {
+			ev := x.ev
+			if ev.Kind = other; other == kind {
+				continue
+			}
+			p := *x.p // with the kind's root for the other kind too
+			if p.AllowSimulated = true; other != tee.KindSimulated {
+				p.Roots = map[string]string{other.String(): x.p.Roots[kind.String()]}
+			}
+			if r := JudgeRecorded(ev, &p, q); r.Err() == nil || r.Reason == "" {
+				t.Errorf("%s as %s: %+v", kind, other, r)
+			}
+		}
+		for range 300 {
+			ev := x.ev
+			ev.Data, ev.Collateral = slices.Clone(ev.Data), slices.Clone(ev.Collateral)
+			ev.Data[rng.IntN(len(ev.Data))] ^= byte(1 + rng.IntN(255))
+			if r := JudgeRecorded(ev, x.p, q); r.Verdict != Refused && r.Verdict != Undecided {
+				t.Fatalf("%s: a changed one is %s", kind, r.Verdict)
+			}
+		}
+		ev := x.ev
+		ev.Data = make([]byte, tee.MaxData+1)
+		if r := JudgeRecorded(ev, x.p, q); r.Verdict != Undecided {
+			t.Errorf("%s, huge: %s", kind, r.Verdict)
+		}
+		ev = x.ev
+		ev.Collateral = append(slices.Clone(ev.Collateral), 1)
+		if r := JudgeRecorded(ev, x.p, q); r.Verdict != Undecided || r.Reason != "format" {
+			t.Errorf("%s, collateral with a byte more: %s, %s", kind, r.Verdict, r.Reason)
+		}
+	}
+}
+
+// TestSimulatedIsNeverAccepted shows evidence that anybody can make.
+func TestSimulatedIsNeverAccepted(t *testing.T) {
+	forge := func(change func(*simulated.Report)) tee.Evidence {
+		key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+		seed := simulated.RootSeed()
+		cert := simulated.Certificate{Machine: [32]byte(key.Public().(ed25519.PublicKey))}
+		cert.Signature = [64]byte(ed25519.Sign(ed25519.NewKeyFromSeed(seed[:]), cert.SignedText()))
+		r := simulated.Report{Machine: cert.Machine, Measurement: [32]byte{9}, IssuedAt: uint64(now.Unix())}
+		change(&r)
+		r.Signature = [64]byte(ed25519.Sign(key, r.SignedText()))
+		return tee.Evidence{Kind: tee.KindSimulated, Data: scale.MustMarshal(&r), Collateral: scale.MustMarshal(&cert)}
+	}
+	plain := forge(func(*simulated.Report) {})
+	broken := plain
+	broken.Data = slices.Clone(plain.Data)
+	broken.Data[len(broken.Data)-1] ^= 1
+	for name, tt := range map[string]struct {
+		ev     tee.Evidence
+		policy string
+		want   Verdict
+		reason reason.Word
+	}{
+		"by default":      {plain, `{}`, Refused, reason.Simulated},
+		"named":           {plain, `{"accept":[{"kind":"simulated"}]}`, Refused, reason.Simulated},
+		"allowed":         {plain, `{"allow_simulated":true}`, Simulated, ""},
+		"another kind":    {plain, `{"allow_simulated":true,"accept":[{"kind":"tdx"}]}`, Refused, reason.Kind},
+		"another program": {plain, `{"allow_simulated":true,"accept":[{"kind":"simulated","measurements":["08"]}]}`, Refused, reason.Measurement},
+		"debug":           {forge(func(r *simulated.Report) { r.Debug = true }), `{"allow_simulated":true}`, Refused, reason.Debug},
+		"signature":       {broken, `{"allow_simulated":true}`, Refused, reason.Signature},
+		"chain":           {tee.Evidence{Kind: tee.KindSimulated, Data: plain.Data, Collateral: make([]byte, 97)}, `{"allow_simulated":true}`, Refused, reason.Format},
+		"nothing":         {tee.Evidence{}, `{"allow_simulated":true}`, Refused, reason.Format},
+	} {
+		r := JudgeRecorded(tt.ev, must(ParsePolicy([]byte(tt.policy))), Question{Now: now})
+		if r.Verdict != tt.want || r.Reason != string(tt.reason) || r.Confidence != 0 || (r.Err() == nil) != (tt.want == Simulated) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	if _, err := ParsePolicy([]byte(`{"roots":{"simulated":""}}`)); !errors.Is(err, tee.ErrPolicy) {
+		t.Error(err)
+	}
+	var b strings.Builder
+	JudgeRecorded(plain, must(ParsePolicy([]byte(`{"allow_simulated":true}`))), Question{Now: now}).Text(&b)
+	if strings.Contains(b.String(), "accepted") || strings.Contains(b.String(), "cannot") || !strings.Contains(b.String(), "NONE") {
+		t.Error(b.String())
 	}
 }
 

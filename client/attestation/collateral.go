@@ -6,11 +6,52 @@ import (
 	"encoding/pem"
 	"strings"
 
+	"github.com/phalanx-network/phalanx/crypto/scale"
 	"github.com/phalanx-network/phalanx/tee"
 	"github.com/phalanx-network/phalanx/tee/dcap"
 	"github.com/phalanx-network/phalanx/tee/reason"
 	"github.com/phalanx-network/phalanx/tee/sevsnp"
 )
+
+// material is the collateral of one kind; Nitro's evidence has none.
+type material struct {
+	snp   *sevsnp.Collateral
+	quote *dcap.Collateral
+}
+
+// ofFiles reads collateral as people keep it.
+func ofFiles(kind tee.Kind, files [][]byte) (m material, err error) {
+	switch kind {
+	case tee.KindNitro:
+	case tee.KindSEVSNP:
+		m.snp, err = snpCollateral(files)
+	default:
+		m.quote, err = quoteCollateral(kind, files)
+	}
+	return m, err
+}
+
+// ofRecord reads collateral as a chain takes it.
+func ofRecord(ev tee.Evidence) (m material, err error) {
+	switch ev.Kind {
+	case tee.KindNitro:
+		if len(ev.Collateral) != 0 {
+			return m, reason.New(reason.Format, "a document takes no collateral, %d bytes are given", len(ev.Collateral))
+		}
+		return m, nil
+	case tee.KindSEVSNP:
+		m.snp = new(sevsnp.Collateral)
+		err = scale.Unmarshal(ev.Collateral, m.snp)
+	case tee.KindSGX, tee.KindTDX:
+		m.quote, err = dcap.ParseCollateral(ev.Collateral)
+	default:
+		return m, reason.New(reason.Kind, "nothing here verifies evidence of %s", ev.Kind)
+	}
+	if err != nil {
+		return m, reason.New(reason.Format, "collateral: %v", err)
+	}
+	return m, nil
+}
 
 // maxBlocks is how many certificates and lists a file may hold.
 const maxBlocks = 16

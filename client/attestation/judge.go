@@ -3,6 +3,7 @@ package attestation
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -11,16 +12,26 @@ import (
 	"github.com/phalanx-network/phalanx/tee/nitro"
 	"github.com/phalanx-network/phalanx/tee/reason"
 	"github.com/phalanx-network/phalanx/tee/sevsnp"
+	"github.com/phalanx-network/phalanx/tee/simulated"
 )
 
 // Verdict is the outcome of a judgement.
 type Verdict string
 
 // The verdicts. Undecided means that something was missing or unreadable, so that nothing is known of the evidence.
+// Simulated means that the policy takes the simulated platform and everything else holds: it is what Accepted is for
+// hardware, by another name so that nobody takes it for protection.
 const (
 	Accepted  Verdict = "accepted"
+	Simulated Verdict = "simulated"
 	Refused   Verdict = "refused"
 	Undecided Verdict = "undecided"
+)
+
+// The errors of [Report.Err].
+var (
+	ErrRefused   = errors.New("attestation: the evidence is refused")
+	ErrUndecided = errors.New("attestation: the evidence could not be judged")
 )
 
 // measurement is the register that a chain's policy names a program by.
@@ -41,8 +52,24 @@ type Report struct {
 	Detail       string            `json:"detail"` // for people
 	// IssuedAt is the evidence's own time, RFC 3339; empty for kinds that sign none.
 	IssuedAt string `json:"issued_at,omitempty"`
+	// Confidence is the level that a chain would record, from 1, the best, to 5; 0 where no hardware vouches.
+	Confidence uint8 `json:"confidence"`
+	// ValidUntil, RFC 3339, is the earliest end of the certificates, lists and documents that were relied on, after which
+	// the same evidence is refused as expired; empty where there is none.
+	ValidUntil string `json:"valid_until,omitempty"`
 
 	issued time.Time
+}
+
+// Err returns nil where the policy takes the evidence, and otherwise [ErrRefused] or [ErrUndecided] with the reason.
+func (r *Report) Err() error {
+	switch r.Verdict {
+	case Accepted, Simulated:
+		return nil
+	case Refused:
+		return fmt.Errorf("%w (%s): %s", ErrRefused, r.Reason, r.Detail)
+	}
+	return fmt.Errorf("%w (%s): %s", ErrUndecided, r.Reason, r.Detail)
 }
 
 // Question is what is asked about evidence beside the policy.
@@ -56,22 +83,61 @@ type Question struct {
 
 // Judge judges the evidence in a file with the collateral in others. It depends on its arguments alone.
 func Judge(file []byte, collateral [][]byte, p *Policy, q Question) *Report {
-	r := &Report{Kind: "unknown", Measurements: map[string]string{}, Advisories: []string{}}
 	e, err := Detect(file)
+	if err != nil {
+		return newReport("unknown", 0).end(Undecided, err)
+	}
+	r := newReport(e.Kind.String(), e.Version)
+	return r.of(e.Kind, e.Data, p, q, func() (material, error) { return ofFiles(e.Kind, collateral) })
+}
+
+// JudgeRecorded judges evidence in the form in which a chain takes it: its kind is named, and its collateral is in the
+// provider's canonical form. The simulated platform's is verified against its public root. It depends on its arguments alone.
+func JudgeRecorded(ev tee.Evidence, p *Policy, q Question) *Report {
+	r := newReport(ev.Kind.String(), 0)
+	if len(ev.Data) > tee.MaxData || len(ev.Collateral) > tee.MaxCollateral {
+		return r.end(Undecided, reason.New(reason.Format, "%d bytes of data, %d of collateral", len(ev.Data), len(ev.Collateral)))
+	}
+	if ev.Kind != tee.KindSimulated {
+		return r.of(ev.Kind, ev.Data, p, q, func() (material, error) { return ofRecord(ev) })
+	}
+	if err := r.ofSimulated(ev, q.Now); err != nil {
+		return r.end(Refused, err)
+	}
+	rule, ok := p.rule(ev.Kind)
+	switch {
+	case !p.AllowSimulated:
+		return r.end(Refused, reason.New(reason.Simulated, "no hardware protects this program, and anybody can make such evidence"))
+	case !ok:
+		return r.end(Refused, reason.New(reason.Kind, "the policy does not accept %s", ev.Kind))
+	}
+	if err := r.judge(ev.Kind, rule, p, q); err != nil {
+		return r.end(Refused, err)
+	}
+	r.Verdict = Simulated
+	return r
+}
+
+func newReport(kind string, version int) *Report {
+	return &Report{Kind: kind, Version: version, Measurements: map[string]string{}, Advisories: []string{}}
+}
+
+// of judges evidence of a kind that hardware makes. open is asked for its collateral.
+func (r *Report) of(kind tee.Kind, data []byte, p *Policy, q Question, open func() (material, error)) *Report {
+	rule, ok := p.rule(kind)
+	if !ok {
+		return r.end(Refused, reason.New(reason.Kind, "the policy does not accept %s", kind))
+	}
+	m, err := open()
 	if err != nil {
 		return r.end(Undecided, err)
 	}
-	r.Kind, r.Version = e.Kind.String(), e.Version
-	rule, ok := p.rule(e.Kind)
-	if !ok {
-		return r.end(Refused, reason.New(reason.Kind, "the policy does not accept %s", e.Kind))
-	}
-	verified, err := r.verify(e, collateral, p, q.Now)
+	verified, err := r.verify(kind, data, m, p, q.Now)
 	if err != nil && !verified {
 		return r.end(Undecided, err)
 	}
 	if err == nil {
-		err = r.judge(e.Kind, rule, p, q)
+		err = r.judge(kind, rule, p, q)
 	}
 	if err != nil {
 		return r.end(Refused, err)
@@ -84,8 +150,8 @@ func Judge(file []byte, collateral [][]byte, p *Policy, q Question) *Report {
 func (r *Report) end(v Verdict, err error) *Report {
 	r.Verdict, r.Detail = v, err.Error()
 	r.Reason = string(reason.Of(err))
-	if word := dcap.Reason(err); word != "" {
-		r.Reason = word
+	if refusal, ok := errors.AsType[dcap.Refusal](err); ok {
+		r.Reason = string(wordOf(refusal))
 	}
 	var detailed *reason.Error
 	if errors.As(err, &detailed) {
@@ -95,8 +161,8 @@ func (r *Report) end(v Verdict, err error) *Report {
 }
 
 // verify fills in what evidence says. It returns false where there was nothing to verify it with.
-func (r *Report) verify(e *Evidence, files [][]byte, p *Policy, now time.Time) (bool, error) {
-	roots, err := p.rootsOf(e.Kind.String())
+func (r *Report) verify(kind tee.Kind, data []byte, m material, p *Policy, now time.Time) (bool, error) {
+	roots, err := p.rootsOf(kind.String())
 	if err != nil {
 		return false, err
 	}
@@ -107,31 +173,26 @@ func (r *Report) verify(e *Evidence, files [][]byte, p *Policy, now time.Time) (
 	for _, root := range roots {
 		ders = append(ders, root.Raw)
 	}
-	switch e.Kind {
+	switch kind {
 	case tee.KindSEVSNP:
-		c, err := snpCollateral(files)
-		if err != nil {
-			return false, err
-		}
-		result, err := sevsnp.Verify(e.Data, c, sevsnp.Options{Now: now, Roots: ders, MinTCB: p.MinTCB, RequireCRL: p.RequireCRL})
+		result, err := sevsnp.Verify(data, m.snp, sevsnp.Options{Now: now, Roots: ders, MinTCB: p.MinTCB, RequireCRL: p.RequireCRL})
 		if err != nil {
 			return reason.Of(err) != reason.Missing, err
 		}
 		r.ofSNP(result)
 	case tee.KindNitro:
-		result, err := nitro.Verify(e.Data, nitro.Options{Now: now, Roots: ders})
+		result, err := nitro.Verify(data, nitro.Options{Now: now, Roots: ders})
 		if err != nil {
 			return true, err
 		}
 		r.ofNitro(result)
 	default:
-		c, err := quoteCollateral(e.Kind, files)
-		if err != nil {
-			return false, err
-		}
-		result, err := dcap.Verify(e.Data, c, dcap.Options{Roots: roots, Now: now, MinEvaluation: p.MinEvaluation})
+		result, err := dcap.Verify(data, m.quote, dcap.Options{Roots: roots, Now: now, MinEvaluation: p.MinEvaluation})
 		if err != nil {
 			return true, err
+		}
+		if result.Kind != kind {
+			return true, reason.New(reason.Format, "a quote of %s is given as one of %s", result.Kind, kind)
 		}
 		r.ofQuote(result)
 	}
@@ -140,6 +201,10 @@ func (r *Report) verify(e *Evidence, files [][]byte, p *Policy, now time.Time) (
 
 func (r *Report) ofSNP(s *sevsnp.Result) {
 	r.Version, r.Debug, r.TCBStatus, r.ReportData = s.Version, s.Debug(), s.Status(), hex.EncodeToString(s.ReportData[:])
+	r.Confidence, r.ValidUntil = tee.ConfidenceBest, s.Expires.Format(time.RFC3339)
+	if !s.UpToDate {
+		r.Confidence = tee.ConfidenceWorst
+	}
 	for name, value := range map[string][]byte{
 		measurement: s.Measurement[:], "host_data": s.HostData[:], "family_id": s.FamilyID[:], "image_id": s.ImageID[:],
 		"id_key_digest": s.IDKeyDigest[:], "author_key_digest": s.AuthorKey[:],
@@ -151,6 +216,7 @@ func (r *Report) ofSNP(s *sevsnp.Result) {
 // ofNitro fills in a document. AWS keeps its platform up to date itself and publishes no levels.
 func (r *Report) ofNitro(n *nitro.Result) {
 	r.Version, r.Debug, r.TCBStatus, r.ReportData = n.Version, n.Debug(), tee.TCBUpToDate.String(), hex.EncodeToString(n.UserData)
+	r.Confidence, r.ValidUntil = tee.ConfidenceBest, n.Expires.Format(time.RFC3339)
 	r.issued = n.Timestamp
 	r.IssuedAt = n.Timestamp.Format(time.RFC3339Nano)
 	image := n.Measurement()
@@ -163,6 +229,7 @@ func (r *Report) ofNitro(n *nitro.Result) {
 func (r *Report) ofQuote(d *dcap.Result) {
 	r.Version, r.Debug, r.TCBStatus, r.ReportData = d.Version, d.Debug, d.Status.String(), hex.EncodeToString(d.ReportData[:])
 	r.Advisories = append(r.Advisories, d.Advisories...)
+	r.Confidence, r.ValidUntil = dcap.Confidence(d.Status, len(d.Advisories) > 0), d.Expires.Format(time.RFC3339)
 	for _, m := range d.Measurements() {
 		r.Measurements[m.Name] = hex.EncodeToString(m.Value)
 	}
@@ -172,6 +239,24 @@ func (r *Report) ofQuote(d *dcap.Result) {
 	}
 	all := d.TD.Measurement()
 	r.Measurements[measurement] = hex.EncodeToString(all[:])
+}
+
+// ofSimulated verifies evidence of the simulated platform and fills in what it says.
+func (r *Report) ofSimulated(ev tee.Evidence, now time.Time) error {
+	c, err := simulated.Verifier{}.Verify(ev, simulated.Roots(), now)
+	switch {
+	case errors.Is(err, tee.ErrChain):
+		return reason.New(reason.Chain, "%v", err)
+	case errors.Is(err, tee.ErrSignature):
+		return reason.New(reason.Signature, "%v", err)
+	case err != nil:
+		return reason.New(reason.Format, "%v", err)
+	}
+	r.Version, r.Debug, r.TCBStatus, r.ReportData = 1, c.Debug, c.TCBStatus.String(), hex.EncodeToString(c.ReportData[:])
+	r.Measurements[measurement] = hex.EncodeToString(c.Measurement)
+	r.issued = time.Unix(c.IssuedAt, 0).UTC()
+	r.IssuedAt = r.issued.Format(time.RFC3339)
+	return nil
 }
 
 // judge applies policy and question to evidence whose signatures hold, in the order of [tee.Verify].
@@ -206,4 +291,13 @@ func expected(kind tee.Kind, data []byte) string {
 		data = append(slices.Clone(data), make([]byte, tee.ReportDataSize-len(data))...)
 	}
 	return hex.EncodeToString(data)
+}
+
+// Measurement returns the register that a chain's policy names the program by, in hexadecimal; empty where evidence did
+// not verify.
+func (r *Report) Measurement() string { return r.Measurements[measurement] }
+
+// Refuse turns the verdict into [Refused], for a check of the caller's own: word names it, detail is for people.
+func (r *Report) Refuse(word reason.Word, detail string) {
+	r.Verdict, r.Reason, r.Detail = Refused, string(word), detail
 }

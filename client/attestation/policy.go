@@ -21,6 +21,8 @@ type Policy struct {
 	// Statuses are the TCB statuses accepted, as Intel spells them; nil stands for UpToDate alone.
 	Statuses   []string `json:"statuses"`
 	AllowDebug bool     `json:"allow_debug"`
+	// AllowSimulated takes evidence of the simulated platform, which proves nothing, with the verdict [Simulated].
+	AllowSimulated bool `json:"allow_simulated"`
 	// MinEvaluation is the least evaluation number of Intel's collateral.
 	MinEvaluation uint32 `json:"min_evaluation"`
 	// MinTCB is the level below which a platform of AMD is OutOfDate.
@@ -79,7 +81,8 @@ func (r Registers) hold(of map[string]string) bool {
 	return true
 }
 
-// DefaultPolicy accepts every kind and measurement, up to date and not in debug mode.
+// DefaultPolicy accepts every kind of hardware and every measurement, up to date and not in debug mode, under the roots of
+// Intel, AMD and AWS that are built in.
 func DefaultPolicy() *Policy { return &Policy{} }
 
 // ParsePolicy reads a policy in JSON. An error wraps [tee.ErrPolicy]. Members that are not known are errors.
@@ -106,6 +109,9 @@ func ParsePolicy(data []byte) (*Policy, error) {
 		}
 	}
 	for kind := range p.Roots {
+		if kind == tee.KindSimulated.String() {
+			return nil, fmt.Errorf("%w: the simulated platform has a root of its own, see allow_simulated", tee.ErrPolicy)
+		}
 		if _, err := p.rootsOf(kind); err != nil || !isKind(kind) {
 			return nil, fmt.Errorf("%w: roots of %q are no certificates in PEM, or the kind is unknown", tee.ErrPolicy, kind)
 		}

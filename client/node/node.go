@@ -2,7 +2,7 @@
 // asks, with package light; what this package returns are the bytes for that.
 //
 // [Dial] makes a [Node]. [Node.Latest] and [Node.Heights] say where the chain is, [Node.LightBlock] and [Node.Prove]
-// fetch what a light client verifies, [Node.Query] runs a gRPC query of the chain's modules, [Node.Broadcast] hands
+// fetch what a light client verifies, [Node.Block] fetches a block's transactions, [Node.Query] runs a gRPC query of the chain's modules, [Node.Broadcast] hands
 // in a transaction.
 package node
 
@@ -60,9 +60,12 @@ func Dial(url string) (*Node, error) {
 		return nil, fmt.Errorf("node address %q: %w", url, err)
 	}
 	client.Timeout = callTimeout
-	if t, ok := client.Transport.(*http.Transport); ok {
-		t.MaxIdleConnsPerHost = idleConnections
+	t, ok := client.Transport.(*http.Transport)
+	if !ok {
+		return nil, fmt.Errorf("node address %q: its transport cannot be bounded", url)
 	}
+	t.MaxIdleConnsPerHost = idleConnections
+	client.Transport = bounded{t}
 	rpc, err := rpchttp.NewWithClient(url, "/websocket", client)
 	if err != nil {
 		return nil, fmt.Errorf("node address %q: %w", url, err)

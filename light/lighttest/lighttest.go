@@ -47,6 +47,8 @@ type Config struct {
 	BlockTime time.Duration
 	// AppHash gives the root in the header at a height (the state after the block below); seeded noise by default.
 	AppHash func(height uint64) [32]byte
+	// DataHash gives the root of the transactions in the block at a height; seeded noise by default.
+	DataHash func(height uint64) []byte
 }
 
 // Chain makes the blocks of one chain. It is not safe for concurrent use.
@@ -191,6 +193,9 @@ func (c *Chain) header(height uint64, f Forgery) *types.Header {
 		LastResultsHash:    c.noise("results", height),
 		EvidenceHash:       c.noise("evidence", height),
 		ProposerAddress:    c.signers(height, f).set.Proposer.Address,
+	}
+	if c.cfg.DataHash != nil {
+		h.DataHash = c.cfg.DataHash(height)
 	}
 	f.change(h)
 	return h

@@ -102,6 +102,17 @@ func Holds(cert *x509.Certificate, now time.Time) error {
 	return nil
 }
 
+// Until returns the earliest end of certificates, in UTC; the zero time for none.
+func Until(certs ...*x509.Certificate) time.Time {
+	var end time.Time
+	for _, cert := range certs {
+		if end.IsZero() || cert.NotAfter.Before(end) {
+			end = cert.NotAfter
+		}
+	}
+	return end.UTC()
+}
+
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // MaxCRL is the size of a revocation list that [ParseCRL] takes, in bytes of DER.

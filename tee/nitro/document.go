@@ -41,7 +41,8 @@ type Result struct {
 	UserData  []byte // at most MaxBound bytes, nil if the enclave gave none; so are the next two
 	Nonce     []byte
 	PublicKey []byte
-	Expires   time.Time // the earliest end of the certificates that were relied on, in UTC
+	// Expires is the earliest end of the certificates that were relied on, in UTC. The document is refused after it.
+	Expires time.Time
 }
 
 // Measurement returns PCR0, which covers the whole image.

@@ -87,13 +87,9 @@ func (p *payload) verifyPath(roots [][]byte, now time.Time) (*x509.Certificate, 
 	if err != nil {
 		return nil, err
 	}
-	p.Expires = leaf.NotAfter.UTC()
-	for _, cert := range path {
-		if cert.NotAfter.Before(p.Expires) {
-			p.Expires = cert.NotAfter.UTC()
-		}
-	}
-	return leaf, certchain.Verify(path[0], append(path[1:], leaf), algorithm, now)
+	path = append(path, leaf)
+	p.Expires = certchain.Until(path...)
+	return leaf, certchain.Verify(path[0], path[1:], algorithm, now)
 }
 
 func contains(roots [][]byte, der []byte) bool {

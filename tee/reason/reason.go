@@ -28,11 +28,22 @@ const (
 	Unsigned  Word = "unsigned"  // the platform was told not to sign
 	Missing   Word = "missing"   // collateral without which nothing can be said
 	Chain     Word = "chain"     // no trusted root vouches for the key that signed
-	Expired   Word = "expired"   // a certificate or a list that does not hold at the time given
+	Expired   Word = "expired"   // a certificate, list or document that does not hold at the time given: ended, or not begun
 	Revoked   Word = "revoked"   // a certificate on the path is on its issuer's list
 	CRL       Word = "crl"       // a revocation list that its issuer did not sign, or of somebody else
 	Machine   Word = "machine"   // the certificate belongs to another chip or another TCB
 	Signature Word = "signature" // the evidence's own signature is wrong
+)
+
+// The words about collateral of Intel's, which says what platforms are worth.
+const (
+	Mismatch   Word = "mismatch"   // collateral of another technology than the evidence's
+	FMSPC      Word = "fmspc"      // collateral of another family of processors
+	PCEID      Word = "pceid"      // collateral of another provisioning enclave
+	Evaluation Word = "evaluation" // collateral of an older evaluation than is asked for
+	QE         Word = "qe"         // a quoting enclave that is not Intel's
+	Module     Word = "module"     // a TDX module that is not Intel's, or not known
+	TCB        Word = "tcb"        // no level reaches down to the platform, the QE or the TDX module
 )
 
 // The words of policies.
@@ -43,6 +54,7 @@ const (
 	Debug       Word = "debug"
 	Status      Word = "status"
 	Age         Word = "age"
+	Simulated   Word = "simulated" // no hardware stands behind the evidence
 )
 
 // refusals maps each word to the reason that a chain records.
@@ -50,9 +62,14 @@ var refusals = map[Word]*tee.Refusal{
 	Format: tee.ErrFormat, Trailing: tee.ErrFormat, Version: tee.ErrFormat, Product: tee.ErrChain, Algorithm: tee.ErrFormat,
 	Unsigned: tee.ErrSignature, Missing: tee.ErrFormat, Chain: tee.ErrChain, Expired: tee.ErrChain, Revoked: tee.ErrChain,
 	CRL: tee.ErrChain, Machine: tee.ErrChain, Signature: tee.ErrSignature,
+	Mismatch: tee.ErrStatus, FMSPC: tee.ErrStatus, PCEID: tee.ErrStatus, Evaluation: tee.ErrStatus, QE: tee.ErrChain,
+	Module: tee.ErrStatus, TCB: tee.ErrStatus,
 	Kind: tee.ErrKind, ReportData: tee.ErrReportData, Measurement: tee.ErrMeasurement, Debug: tee.ErrDebug,
-	Status: tee.ErrStatus, Age: tee.ErrAge,
+	Status: tee.ErrStatus, Age: tee.ErrAge, Simulated: tee.ErrKind,
 }
+
+// Known reports whether a word is one of those above.
+func (w Word) Known() bool { _, ok := refusals[w]; return ok }
 
 // Error is a refusal with its word.
 type Error struct {

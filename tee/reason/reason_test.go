@@ -15,6 +15,9 @@ func TestWords(t *testing.T) {
 			t.Errorf("%s: %q, wraps %v", word, Of(err), errors.Unwrap(errors.Unwrap(err)))
 		}
 	}
+	if Word("unheard of").Known() || !Expired.Known() {
+		t.Error("known words are not those of the table")
+	}
 	if !errors.Is(New("unheard of", ""), tee.ErrFormat) {
 		t.Error("an unknown word wraps no refusal")
 	}

@@ -52,12 +52,13 @@ type Result struct {
 	Current   TCB // that runs
 	Committed TCB // below which the platform cannot go back
 	Launch    TCB // that ran when the guest was started
+	// Expires is the earliest end of the certificates and lists that were relied on, in UTC. The same report and collateral
+	// are refused after it.
+	Expires time.Time
 	// UpToDate says that Reported is at least Options.MinTCB; always true without one.
 	UpToDate bool
 	// CRLChecked says that a revocation list of the root was there and names nothing on the path.
 	CRLChecked bool
-	// Expires is the earliest end of the certificates and lists that were relied on, in UTC.
-	Expires time.Time
 }
 
 // Debug reports whether the host may read and change the guest's memory.

@@ -178,20 +178,10 @@ func (p *path) product(key abi.ReportSigner) (string, error) {
 	return "", reason.New(reason.Product, "%q under %q", p.intermediate.Subject.CommonName, p.root.Subject.CommonName)
 }
 
-// earliest returns the first of some times, in UTC.
-func earliest(first time.Time, rest ...time.Time) time.Time {
-	for _, t := range rest {
-		if t.Before(first) {
-			first = t
-		}
-	}
-	return first.UTC()
-}
-
 // checkRevoked applies the lists, and notes in out whether the root's was among them and when what was relied on ends.
 // The root's list is about the intermediate, the intermediate's about the key.
 func (p *path) checkRevoked(crls [][]byte, o Options, out *Result) error {
-	out.Expires = earliest(p.root.NotAfter, p.intermediate.NotAfter, p.key.NotAfter)
+	out.Expires = certchain.Until(p.root, p.intermediate, p.key)
 	for _, der := range crls {
 		crl, err := certchain.ParseCRL(der)
 		if err != nil {
@@ -205,7 +195,9 @@ func (p *path) checkRevoked(crls [][]byte, o Options, out *Result) error {
 			return err
 		}
 		out.CRLChecked = out.CRLChecked || issuer == p.root
-		out.Expires = earliest(out.Expires, crl.NextUpdate)
+		if crl.NextUpdate.Before(out.Expires) {
+			out.Expires = crl.NextUpdate.UTC()
+		}
 	}
 	if o.RequireCRL && !out.CRLChecked {
 		return reason.New(reason.Missing, "no revocation list of %q", p.root.Subject.CommonName)

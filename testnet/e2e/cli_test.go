@@ -54,6 +54,11 @@ func TestCommandLine(t *testing.T) {
 		asked, code := n.cli(t, "contract", "query", id, "get", "--from", "bob", "--worker", w.ID)
 		same(t, "exit code of query", code, 0)
 		same(t, "output on "+w.ID, asked["output"], json.RawMessage(`8`))
+		shown, code := n.cli(t, "worker", "show", w.ID, "--verify", "--allow-simulated")
+		same(t, "exit code of simulated evidence where it is allowed", code, 0)
+		same(t, "the block of its evidence is verified", shown["block_proven"], true)
+		_, code = n.cli(t, "worker", "show", w.ID, "--verify")
+		same(t, "exit code of simulated evidence", code, 1)
 	}
 	overflow, code := n.cli(t, "contract", "call", id, "inc_by", "2147483647", "--from", "alice")
 	same(t, "exit code of a contract's error", code, 1)

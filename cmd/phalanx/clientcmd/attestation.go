@@ -71,15 +71,9 @@ func (f *evidenceFlags) verify(_ context.Context, _ *session, args []string) (re
 	if err != nil {
 		return nil, err
 	}
-	policy := attestation.DefaultPolicy()
-	if f.policy != "" {
-		file, err := readBounded(f.policy)
-		if err != nil {
-			return nil, usage("--policy: %v", err)
-		}
-		if policy, err = attestation.ParsePolicy(file); err != nil {
-			return nil, usage("--policy %s: %v", f.policy, err)
-		}
+	policy, err := readPolicy(f.policy)
+	if err != nil {
+		return nil, err
 	}
 	evidence, err := readBounded(args[0])
 	if err != nil {
@@ -94,23 +88,43 @@ func (f *evidenceFlags) verify(_ context.Context, _ *session, args []string) (re
 		collateral = append(collateral, file)
 	}
 	report := judgement{attestation.Judge(evidence, collateral, policy, question)}
-	switch report.Verdict {
-	case attestation.Accepted:
-		return report, nil
-	case attestation.Refused:
-		return report, fmt.Errorf("%w: %s", errEvidence, report.Reason)
+	return report, verdictError(report.Report)
+}
+
+// readPolicy reads the file of --policy; without one it is the default policy.
+func readPolicy(name string) (*attestation.Policy, error) {
+	if name == "" {
+		return attestation.DefaultPolicy(), nil
 	}
-	return report, fmt.Errorf("%w: %s", errUndecided, report.Detail)
+	file, err := readBounded(name)
+	if err != nil {
+		return nil, usage("--policy: %v", err)
+	}
+	policy, err := attestation.ParsePolicy(file)
+	if err != nil {
+		return nil, usage("--policy %s: %v", name, err)
+	}
+	return policy, nil
+}
+
+// readTime reads --at; without it the time is now.
+func readTime(text string) (time.Time, error) {
+	if text == "" {
+		return time.Now(), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, usage("--at %s: give a time such as 2026-06-01T00:00:00Z", text)
+	}
+	return at, nil
 }
 
 // question reads --at and --report-data.
 func (f *evidenceFlags) question() (attestation.Question, error) {
-	q := attestation.Question{Now: time.Now()}
+	q := attestation.Question{}
 	var err error
-	if f.at != "" {
-		if q.Now, err = time.Parse(time.RFC3339, f.at); err != nil {
-			return q, usage("--at %s: give a time such as 2026-06-01T00:00:00Z", f.at)
-		}
+	if q.Now, err = readTime(f.at); err != nil {
+		return q, err
 	}
 	if f.reportData != "" {
 		q.ReportData, err = hex.DecodeString(strings.TrimPrefix(f.reportData, "0x"))

@@ -17,7 +17,7 @@ import (
 const (
 	exitDone    = 0
 	exitRefused = 1 // a contract's error or trap, or a refusal, of evidence too
-	exitUsage   = 2 // wrong usage, or nobody was reached
+	exitUsage   = 2 // wrong usage, nobody was reached, or evidence that could not be judged
 )
 
 // errUsage is a command that was given wrongly.
@@ -38,6 +38,9 @@ var errContract = errors.New("the contract returned an error")
 func ExitCode(err error) int {
 	if err == nil {
 		return exitDone
+	}
+	if errors.Is(err, errUndecided) {
+		return exitUsage
 	}
 	var outcome *client.OutcomeError
 	var refused *node.TxError
@@ -62,6 +65,7 @@ var advice = []struct {
 }{
 	{client.ErrTrustExpired, "take the height and hash of a recent header from somebody you trust: --trust-height, --trust-hash"},
 	{client.ErrNodeLied, "ask another node (--node), and check --chain-uid"},
+	{client.ErrNoEvidence, "the node may not keep blocks that old: ask another one (--node), or wait until the worker is attested anew"},
 	{client.ErrStaleChain, "is the node running and in step, and this machine's clock right? another node: --node"},
 	{client.ErrUnreachable, "is the node running? `phalanx devnet` starts a network; --node names another node"},
 	{client.ErrNoClusterKey, "its workers and a gatekeeper must be running; see `phalanx cluster show` and `phalanx status`"},

@@ -181,27 +181,6 @@ func workerCommand() *cobra.Command {
 	return cmd
 }
 
-func showWorkerCommand(o *options, arg, short string) *cobra.Command {
-	return &cobra.Command{
-		Use: "show " + arg, Short: short, Args: cobra.ExactArgs(1),
-		RunE: o.online(func(ctx context.Context, s *session, args []string) (result, error) {
-			id, err := s.worker(ctx, args[0])
-			if err != nil {
-				return nil, err
-			}
-			w, err := s.client.Worker(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			named, err := s.gatekeepers(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return s.workerOf(w, named.Has(id)), nil
-		}),
-	}
-}
-
 // gatekeeperList is the gatekeepers and the key that they hold.
 type gatekeeperList struct {
 	Gatekeepers []workerView `json:"gatekeepers"`
