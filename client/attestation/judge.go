@@ -179,6 +179,7 @@ func (r *Report) verify(kind tee.Kind, data []byte, m material, p *Policy, now t
 		if err != nil {
 			return reason.Of(err) != reason.Missing, err
 		}
+		result.UpToDate = result.UpToDate && p.reaches(result.Product, result.Reported)
 		r.ofSNP(result)
 	case tee.KindNitro:
 		result, err := nitro.Verify(data, nitro.Options{Now: now, Roots: ders})
@@ -187,7 +188,7 @@ func (r *Report) verify(kind tee.Kind, data []byte, m material, p *Policy, now t
 		}
 		r.ofNitro(result)
 	default:
-		result, err := dcap.Verify(data, m.quote, dcap.Options{Roots: roots, Now: now, MinEvaluation: p.MinEvaluation})
+		result, err := dcap.Verify(data, m.quote, dcap.Options{Roots: roots, Now: now, MinEvaluation: p.evaluation(kind)})
 		if err != nil {
 			return true, err
 		}

@@ -27,6 +27,8 @@ type Policy struct {
 	MinEvaluation uint32 `json:"min_evaluation"`
 	// MinTCB is the level below which a platform of AMD is OutOfDate.
 	MinTCB *sevsnp.TCB `json:"min_tcb"`
+	// TCBFloors are such levels by product, "Milan" or "Genoa". With any, a product that has none is OutOfDate.
+	TCBFloors map[string]tee.Levels `json:"tcb_floors,omitempty"`
 	// RequireCRL asks for AMD's revocation list; Intel's are always needed.
 	RequireCRL bool `json:"require_crl"`
 	// Roots are trusted root certificates in PEM by kind. A kind that is not named trusts its maker's.
@@ -42,6 +44,22 @@ type Rule struct {
 	MaxAge uint32 `json:"max_age"`
 	// MaxAhead is how far, in seconds, evidence may lie in the future.
 	MaxAhead uint32 `json:"max_ahead"`
+	// MinEvaluation is the least evaluation number of Intel's collateral for this kind, where it is above the policy's.
+	MinEvaluation uint32 `json:"min_evaluation,omitempty"`
+}
+
+// evaluation is the least evaluation number of Intel's collateral for a kind.
+func (p *Policy) evaluation(k tee.Kind) uint32 {
+	if rule, _ := p.rule(k); rule != nil {
+		return max(p.MinEvaluation, rule.MinEvaluation)
+	}
+	return p.MinEvaluation
+}
+
+// reaches reports whether levels are those of a platform that is up to date, by what the policy says of its product.
+func (p *Policy) reaches(product string, levels tee.Levels) bool {
+	floor, named := p.TCBFloors[product]
+	return len(p.TCBFloors) == 0 || named && levels.AtLeast(floor)
 }
 
 // Registers are values, in hexadecimal, that registers must have, by the names that a [Report] gives them. In JSON a string
@@ -96,27 +114,35 @@ func ParsePolicy(data []byte) (*Policy, error) {
 	if _, err := d.Token(); err != io.EOF {
 		return nil, fmt.Errorf("%w: something follows it", tee.ErrPolicy)
 	}
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// check looks at what the JSON form cannot rule out.
+func (p *Policy) check() error {
 	seen := map[string]bool{}
 	for _, rule := range p.Accept {
 		if !isKind(rule.Kind) || seen[rule.Kind] {
-			return nil, fmt.Errorf("%w: kind %q is unknown or comes twice", tee.ErrPolicy, rule.Kind)
+			return fmt.Errorf("%w: kind %q is unknown or comes twice", tee.ErrPolicy, rule.Kind)
 		}
 		seen[rule.Kind] = true
 	}
 	for _, s := range p.Statuses {
 		if !isStatus(s) {
-			return nil, fmt.Errorf("%w: status %q is unknown or never accepted", tee.ErrPolicy, s)
+			return fmt.Errorf("%w: status %q is unknown or never accepted", tee.ErrPolicy, s)
 		}
 	}
 	for kind := range p.Roots {
 		if kind == tee.KindSimulated.String() {
-			return nil, fmt.Errorf("%w: the simulated platform has a root of its own, see allow_simulated", tee.ErrPolicy)
+			return fmt.Errorf("%w: the simulated platform has a root of its own, see allow_simulated", tee.ErrPolicy)
 		}
 		if _, err := p.rootsOf(kind); err != nil || !isKind(kind) {
-			return nil, fmt.Errorf("%w: roots of %q are no certificates in PEM, or the kind is unknown", tee.ErrPolicy, kind)
+			return fmt.Errorf("%w: roots of %q are no certificates in PEM, or the kind is unknown", tee.ErrPolicy, kind)
 		}
 	}
-	return p, nil
+	return nil
 }
 
 func isKind(name string) bool {
