@@ -79,7 +79,7 @@ type Config struct {
 	// FromHome and ToHome are the homes of the two; the state of its clusters is copied from one to the other. Both empty
 	// where the new release takes the state from other members.
 	FromHome, ToHome string
-	WithoutState     bool                         // the state may be lost, or was copied by hand
+	WithoutState     bool                          // the state may be lost, or was copied by hand
 	Say              func(format string, a ...any) // progress in words
 }
 
