@@ -189,6 +189,7 @@ func TestHandover(t *testing.T) {
 	}
 	n.allow(t, thisRelease, nextRelease)
 	before, _ := n.sealed(t, old, thisRelease)
+	n.inMemory(t, old.ID, before, true)
 	_, words, code = n.handOver(t, old, fresh, "--account", "operator-worker-1")
 	if code == 0 || !strings.Contains(words, "another account is the operator") {
 		t.Fatalf("another operator: exit code %d", code)
@@ -252,11 +253,11 @@ func (n *network) handedOver(t *testing.T, old, fresh testnet.Process, held [6][
 			t.Errorf("the offer of %s shows secret %d", old.ID, slot)
 		}
 	}
-	n.notInMemory(t, old.ID, held)
+	n.inMemory(t, old.ID, held, false)
 }
 
-// notInMemory searches the process's memory for the secrets that it held.
-func (n *network) notInMemory(t *testing.T, id string, held [6][32]byte) {
+// inMemory checks whether the process's memory shows the identity's secret, or any that it held.
+func (n *network) inMemory(t *testing.T, id string, held [6][32]byte, want bool) {
 	t.Helper()
 	where, err := n.dev.Network()
 	must(t, err)
@@ -270,8 +271,11 @@ func (n *network) notInMemory(t *testing.T, id string, held [6][32]byte) {
 			return
 		}
 		must(t, err)
+		if want && found[0] == 0 {
+			t.Fatal("control: the identity's secret is not found in the process that holds it")
+		}
 		for slot, times := range found {
-			if times > 0 {
+			if times > 0 && !want {
 				t.Errorf("%s still has secret %d in memory, %d times", id, slot, times)
 			}
 		}
