@@ -57,15 +57,36 @@ func look(name string) (string, error) {
 // Build compiles the programs from the source tree that holds the working directory into dir. It is for tests.
 func Build(ctx context.Context, dir string) (Binaries, error) {
 	b := Binaries{filepath.Join(dir, phalanxName), filepath.Join(dir, pruntimeName)}
+	root, err := sourceTree(ctx)
+	if err != nil {
+		return b, err
+	}
+	return b, build(ctx, root, "-o", dir+string(filepath.Separator), "./cmd/phalanx", "./cmd/pruntime-sim")
+}
+
+// BuildRelease compiles pruntime-sim as another release, measured under a name of its own, to a path. It is for tests.
+func BuildRelease(ctx context.Context, path, measured string) error {
+	root, err := sourceTree(ctx)
+	if err != nil {
+		return err
+	}
+	return build(ctx, root, "-ldflags", "-X main.measured="+measured, "-o", path, "./cmd/pruntime-sim")
+}
+
+func sourceTree(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	root := filepath.Dir(strings.TrimSpace(string(out)))
 	if err != nil || root == "." {
-		return b, errors.Join(errors.New("not in the source tree"), err)
+		return "", errors.Join(errors.New("not in the source tree"), err)
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./cmd/phalanx", "./cmd/pruntime-sim")
+	return root, nil
+}
+
+func build(ctx context.Context, root string, args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build"}, args...)...)
 	cmd.Dir = root
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return b, fmt.Errorf("build: %w\n%s", err, text)
+		return fmt.Errorf("build: %w\n%s", err, text)
 	}
-	return b, nil
+	return nil
 }

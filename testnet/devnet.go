@@ -55,6 +55,15 @@ type unit struct {
 	relay    *child
 	identity sr25519.PublicKey
 	endpoint string
+	heir     *heir // of a new release; nil for the network's own programs
+}
+
+// operator is the name of the account of the unit's relay.
+func (u *unit) operator() string {
+	if u.heir != nil {
+		return operatorPrefix + u.heir.of
+	}
+	return operatorPrefix + u.enclave.ID
 }
 
 // Start runs a network and returns when it is ready: the cluster's key is fixed and every worker runs the cluster. ctx
@@ -221,8 +230,12 @@ func (d *Devnet) startEnclave(ctx context.Context, u *unit) (err error) {
 	for _, prefix := range d.httpAllow {
 		args = append(args, "--http-allow", prefix)
 	}
+	program := d.bin.Pruntime
+	if u.heir != nil {
+		program, args = u.heir.program, append(args, "--receive", u.heir.identity.String())
+	}
 	ready := make(chan string, 1)
-	if u.main, err = launch(d.launcher, u.id, d.log(u.id), ready, d.died, d.bin.Pruntime, args...); err != nil {
+	if u.main, err = launch(d.launcher, u.id, d.log(u.id), ready, d.died, program, args...); err != nil {
 		return err
 	}
 	if e.Listen != "" {
@@ -255,7 +268,7 @@ func (d *Devnet) startEnclave(ctx context.Context, u *unit) (err error) {
 func (d *Devnet) startRelay(u *unit) (err error) {
 	e := *u.enclave
 	args := []string{
-		"relay", "--home", d.plan.home, "--socket", d.plan.socket(e), "--account", operatorPrefix + e.ID,
+		"relay", "--home", d.plan.home, "--socket", d.plan.socket(e), "--account", u.operator(),
 		"--chain-id", chainID,
 	}
 	for _, n := range d.plan.Nodes {
@@ -390,7 +403,10 @@ func (d *Devnet) networkLocked() (Network, error) {
 		n.Nodes = append(n.Nodes, Process{ID: u.id, PID: u.main.pid(), Endpoint: u.endpoint, Home: d.plan.nodeHome(*u.node)})
 	}
 	for _, u := range d.units {
-		p := Process{ID: u.id, PID: u.main.pid(), RelayPID: u.relay.pid(), Endpoint: u.endpoint, Home: d.plan.enclaveHome(*u.enclave)}
+		p := Process{
+			ID: u.id, PID: u.main.pid(), RelayPID: u.relay.pid(), Endpoint: u.endpoint, Home: d.plan.enclaveHome(*u.enclave),
+			Socket: d.plan.socket(*u.enclave),
+		}
 		if u.enclave.Gatekeeper {
 			n.Gatekeepers = append(n.Gatekeepers, p)
 		} else {

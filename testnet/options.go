@@ -58,6 +58,7 @@ type Process struct {
 	RelayPID int    `json:"relay_pid"` // 0 for nodes
 	Endpoint string `json:"endpoint"`  // URL: a worker's client port, a node's RPC; empty for gatekeepers
 	Home     string `json:"home"`
+	Socket   string `json:"socket,omitempty"` // a pruntime's, for its relay
 }
 
 // AccountInfo is an account of the network's key store.

@@ -27,6 +27,8 @@ import (
 var (
 	// ErrIdentity says that the two pRuntimes are not the old and the new release of one identity.
 	ErrIdentity = errors.New("the new release does not wait for the old one's keys; start it with --receive and the old one's identity")
+	// ErrDirection says that the new release holds keys although the old one has not given its own away.
+	ErrDirection = errors.New("the new release already holds keys and the old one has not handed its own over; are --from and --to the right way round?")
 	// ErrNetwork says that the two pRuntimes are on different networks.
 	ErrNetwork = errors.New("the two pruntimes are on different networks")
 	// ErrNotFollowing says that a pRuntime is not brought the chain's blocks.
@@ -79,7 +81,7 @@ type Config struct {
 	// FromHome and ToHome are the homes of the two; the state of its clusters is copied from one to the other. Both empty
 	// where the new release takes the state from other members.
 	FromHome, ToHome string
-	WithoutState     bool                         // the state may be lost, or was copied by hand
+	WithoutState     bool                          // the state may be lost, or was copied by hand
 	Say              func(format string, a ...any) // progress in words
 }
 
@@ -114,9 +116,12 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	}
 	var state State
 	if fresh.Role == roleReceiving {
-		if state, err = d.take(ctx, fresh); err != nil {
-			return Result{}, err
-		}
+		state, err = d.take(ctx, fresh)
+	} else {
+		err = d.taken(ctx)
+	}
+	if err != nil {
+		return Result{}, err
 	}
 	result, err := d.active(ctx)
 	result.State = state
@@ -129,6 +134,15 @@ func (d *drive) status(ctx context.Context, e Enclave, who string) (*pb.StatusRe
 		return nil, fmt.Errorf("%s: %w", who, err)
 	}
 	return r.Msg, nil
+}
+
+// taken checks what a run before this one has left. The old release may be gone.
+func (d *drive) taken(ctx context.Context) error {
+	old, err := d.status(ctx, d.Old, "the old release")
+	if err == nil && old.Role != roleHandedOver {
+		return ErrDirection
+	}
+	return nil
 }
 
 // take makes the new release the holder.

@@ -26,8 +26,9 @@ func main() {
 }
 
 // measured is the name that stands for the measurement: the same for every build, so that a rebuilt binary reads what an
-// earlier one sealed. Hardware would not allow that.
-const measured = "pruntime-sim"
+// earlier one sealed. Hardware would not allow that. A build with -ldflags "-X main.measured=NAME" is another program, as a new
+// release is.
+var measured = "pruntime-sim"
 
 func open(home string) (enclave.Platform, error) {
 	machine := filepath.Join(home, "machine")

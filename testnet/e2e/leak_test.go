@@ -297,7 +297,7 @@ func (n *network) enclaveSecrets(t *testing.T, s *search) {
 			Measurement: simulated.Measurement("pruntime-sim"), Rand: rand.Reader, Now: time.Now, TCBStatus: tee.TCBUpToDate,
 		})
 		must(t, err)
-		associated := wire.SigningText("sealed-keys", n.where.UID, append([]byte{1, byte(len(body.kind) << 2)}, body.kind...))
+		associated := wire.SigningText("sealed-keys", n.where.UID, append([]byte{2, byte(len(body.kind) << 2)}, body.kind...))
 		plain, err := d.Unseal(t.Context(), body.sealed, associated)
 		must(t, err)
 		for i, name := range names {

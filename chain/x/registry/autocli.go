@@ -2,7 +2,8 @@ package registry
 
 import autocliv1 "cosmossdk.io/api/cosmos/autocli/v1"
 
-// AutoCLIOptions describes the module's commands. RegisterWorker is left out: a relay sends it.
+// AutoCLIOptions describes the module's commands. RegisterWorker is left out: a relay sends it; so is
+// RequestHandover: `phalanx pruntime handover` does.
 func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 	return &autocliv1.ModuleOptions{
 		Query: &autocliv1.ServiceCommandDescriptor{
@@ -20,6 +21,7 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 			Service: "phalanx.registry.v1.Msg",
 			RpcCommandOptions: []*autocliv1.RpcCommandOptions{
 				{RpcMethod: "RegisterWorker", Skip: true},
+				{RpcMethod: "RequestHandover", Skip: true},
 				command("UpdateEndpoints", "update-endpoints", "Publish where a worker is reached", "identity"),
 				{RpcMethod: "NameGatekeepers", Use: "name-gatekeepers [identity]...", Short: "Name the gatekeepers",
 					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "identities", Varargs: true}}},

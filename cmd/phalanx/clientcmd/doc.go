@@ -12,6 +12,6 @@ import "github.com/spf13/cobra"
 func Commands() []*cobra.Command {
 	return []*cobra.Command{
 		contractCommand(), clusterCommand(), workerCommand(), gatekeeperCommand(), statusCommand(), keysCommand(),
-		coinsCommand(), attestationCommand(), versionCommand(),
+		coinsCommand(), attestationCommand(), pruntimeCommand(), versionCommand(),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/phalanx-network/phalanx/client"
 	"github.com/phalanx-network/phalanx/client/abi"
 	"github.com/phalanx-network/phalanx/client/account"
+	"github.com/phalanx-network/phalanx/client/handover"
 	"github.com/phalanx-network/phalanx/client/node"
 	"github.com/phalanx-network/phalanx/client/tx"
 	"github.com/phalanx-network/phalanx/wire"
@@ -80,6 +81,8 @@ var advice = []struct {
 	{abi.ErrFile, "give a .contract file, or the metadata .json beside it, as cargo-contract writes them"},
 	{abi.ErrUnknown, "`phalanx contract abi FILE` lists the constructors and messages of a file, `phalanx contract show ID` a contract's"},
 	{abi.ErrArguments, "`phalanx contract abi FILE` lists the arguments of a file's messages, `phalanx contract show ID` of a contract's"},
+	{handover.ErrNotActive, "see `phalanx worker show` and the log of its relay"},
+	{handover.ErrOperator, "`phalanx worker show` names the operator; give its key with --account"},
 	{context.DeadlineExceeded, "wait longer: --timeout"},
 }
 
