@@ -12,6 +12,6 @@ import "github.com/spf13/cobra"
 func Commands() []*cobra.Command {
 	return []*cobra.Command{
 		contractCommand(), clusterCommand(), workerCommand(), gatekeeperCommand(), statusCommand(), keysCommand(),
-		coinsCommand(), attestationCommand(), pruntimeCommand(), versionCommand(),
+		coinsCommand(), attestationCommand(), policyCommand(), proposalCommand(), pruntimeCommand(), versionCommand(),
 	}
 }

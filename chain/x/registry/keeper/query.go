@@ -110,7 +110,19 @@ func (q queryServer) Gatekeepers(
 
 func (q queryServer) Params(ctx context.Context, _ *types.QueryParamsRequest) (*types.QueryParamsResponse, error) {
 	p, err := q.k.Params(ctx)
-	return &types.QueryParamsResponse{Params: p}, err
+	if err != nil {
+		return nil, err
+	}
+	answer := &types.QueryParamsResponse{Params: p}
+	var next pendingTrust
+	found, err := q.k.load(ctx, keyPendingTrust, &next)
+	if found {
+		answer.Pending = &types.PendingPolicy{
+			Since: next.Since, Policy: scale.MustMarshal(&next.Trust.Policy), Roots: scale.MustMarshal(&next.Trust.Roots),
+			GatekeeperConfidence: uint32(next.Trust.GatekeeperConfidence),
+		}
+	}
+	return answer, err
 }
 
 func (q queryServer) ChainUid(ctx context.Context, _ *types.QueryChainUidRequest) (*types.QueryChainUidResponse, error) {
