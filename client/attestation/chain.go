@@ -15,6 +15,7 @@ import (
 	"github.com/phalanx-network/phalanx/tee/dcap"
 	"github.com/phalanx-network/phalanx/tee/nitro"
 	"github.com/phalanx-network/phalanx/tee/sevsnp"
+	"github.com/phalanx-network/phalanx/tee/simulated"
 )
 
 // ForChain is a policy as a network's genesis and governance have it: a [Policy] in which every rule names its programs,
@@ -123,12 +124,14 @@ func (p *ForChain) acceptance(k tee.Kind, rule *Rule) (tee.Acceptance, error) {
 	return a, nil
 }
 
-// makers are the roots that are built in.
+// makers are the roots that are built in. A chain takes the simulated platform's only where its genesis says that it is
+// simulated.
 var makers = map[tee.Kind]func() [][]byte{
-	tee.KindSGX:    func() [][]byte { return [][]byte{dcap.IntelRoot().Raw} },
-	tee.KindTDX:    func() [][]byte { return [][]byte{dcap.IntelRoot().Raw} },
-	tee.KindSEVSNP: sevsnp.Roots,
-	tee.KindNitro:  nitro.Roots,
+	tee.KindSimulated: func() [][]byte { r := simulated.Roots(); return r.Of(tee.KindSimulated) },
+	tee.KindSGX:       func() [][]byte { return [][]byte{dcap.IntelRoot().Raw} },
+	tee.KindTDX:       func() [][]byte { return [][]byte{dcap.IntelRoot().Raw} },
+	tee.KindSEVSNP:    sevsnp.Roots,
+	tee.KindNitro:     nitro.Roots,
 }
 
 func (p *ForChain) chainRoots(k tee.Kind) ([][]byte, error) {
