@@ -94,8 +94,8 @@ func (r *jsonReader) der() []byte {
 	} else {
 		out, err = base64Strict.AppendDecode(nil, s)
 	}
-	if err != nil || len(out) == 0 {
-		r.fail("a list is neither hexadecimal nor base64")
+	if err != nil || len(out) == 0 || out[0] != 0x30 {
+		r.fail("a list is no DER sequence in hexadecimal or base64")
 		return nil
 	}
 	return out
