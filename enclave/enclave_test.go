@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 	"github.com/phalanx-network/phalanx/enclave/keys"
 	"github.com/phalanx-network/phalanx/light"
 	"github.com/phalanx-network/phalanx/light/lighttest"
+	"github.com/phalanx-network/phalanx/tee"
 	"github.com/phalanx-network/phalanx/tee/simulated"
 	"github.com/phalanx-network/phalanx/tee/simulated/device"
 	"github.com/phalanx-network/phalanx/wire"
@@ -219,4 +222,70 @@ func TestTrustRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	hasMaster(true)
+}
+
+// A release that waits for an identity's keys shows that identity, follows the chain, registers nothing and answers nobody.
+func TestReceiver(t *testing.T) {
+	c := enclavetest.NewLightChain(lighttest.Config{})
+	uid := c.UID()
+	old := enclavetest.Must(sr25519.Generate(rand.Reader)).Public()
+	record := enclavetest.Must(scale.Marshal(&wire.WorkerState{Identity: old, Ecdh: wire.EcdhEpoch{Key: enclavetest.NewWorld().Public(0)}}))
+	params := enclavetest.Must(scale.Marshal(&wire.NetworkParams{RotationGrace: 20}))
+	c.Set(2, map[wire.RecordKey][]byte{wire.KeyChainUID(): uid[:], wire.KeyNetworkParams(): params, wire.KeyWorker(old): record})
+	cfg := config(t, t.TempDir(), c)
+	cfg.Receive = old
+	p := start(t, cfg)
+	p.headers(t, c.Block(1), c.Block(2))
+	var proofs []*pb.Proof
+	for _, w := range p.status(t).Wants {
+		x := c.Proof(2, wire.RecordKey{Store: w.Store, Key: string(w.Key)})
+		proofs = append(proofs, &pb.Proof{Record: w, Header: 2, Value: x.Value, Absent: x.Absent, Ops: x.Ops})
+	}
+	if _, err := p.relay.Advance(t.Context(), connect.NewRequest(&pb.AdvanceRequest{Proofs: proofs})); err != nil {
+		t.Fatal(err)
+	}
+	if s := p.status(t); s.Role != "receiving" || s.NeedsRegistration || string(s.Identity) != string(old.Bytes()) || s.Height != 2 {
+		t.Fatalf("%+v", s)
+	}
+	_, err := p.relay.Register(t.Context(), connect.NewRequest(&pb.RegisterRequest{Operator: make([]byte, 20)}))
+	if !strings.Contains(fmt.Sprint(err), enclave.ErrAway.Error()) {
+		t.Fatalf("it registers: %v", err)
+	}
+	_, err = p.relay.ExportState(t.Context(), connect.NewRequest(&pb.ExportStateRequest{}))
+	if !strings.Contains(fmt.Sprint(err), keys.ErrReceiving.Error()) {
+		t.Fatalf("it exports: %v", err)
+	}
+	_, err = p.relay.Handover(t.Context(), connect.NewRequest(&pb.HandoverRequest{}))
+	if connect.CodeOf(err) != connect.CodeNotFound {
+		t.Fatalf("it hands over: %v", err)
+	}
+	r, err := p.relay.PrepareHandover(t.Context(), connect.NewRequest(&pb.PrepareHandoverRequest{Operator: make([]byte, 20)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var request wire.HandoverRequest
+	if err := scale.Unmarshal(r.Msg.Request, &request); err != nil || request.Identity != old || request.HeaderHeight != 2 {
+		t.Fatalf("%+v, %v", request, err)
+	}
+	var evidence tee.Evidence
+	if err := scale.Unmarshal(r.Msg.Evidence, &evidence); err != nil {
+		t.Fatal(err)
+	}
+	data := enclavetest.Must(request.ReportData())
+	m := simulated.Measurement("test")
+	policy := tee.Policy{
+		Accept:   []tee.Acceptance{{Kind: tee.KindSimulated, Programs: []tee.Program{tee.Exactly(m[:])}}},
+		Statuses: []tee.TCBStatus{tee.TCBUpToDate},
+	}
+	q := tee.Question{ReportData: data, Now: time.Now()}
+	if _, err := tee.Verify(tee.Verifiers{simulated.Verifier{}}, evidence, q, policy, simulated.Roots()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Receive = enclavetest.Must(sr25519.Generate(rand.Reader)).Public()
+	if err := enclave.Run(t.Context(), cfg); !errors.Is(err, keys.ErrOtherIdentity) {
+		t.Fatalf("with another identity: %v", err)
+	}
 }

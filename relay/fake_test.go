@@ -186,6 +186,7 @@ type fakeEnclave struct {
 	stalled     bool
 	pruned      uint64
 	needsReg    bool
+	role        string
 	outFirst    uint64
 	outbox      [][]byte
 
@@ -203,7 +204,7 @@ func newFakeEnclave(t *testing.T) *fakeEnclave {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &fakeEnclave{key: key, trusted: 1, needsRoot: true}
+	e := &fakeEnclave{key: key, trusted: 1, needsRoot: true, role: "worker"}
 	e.restart()
 	return e
 }
@@ -221,7 +222,7 @@ func (e *fakeEnclave) restart() {
 func (e *fakeEnclave) status() *pb.StatusResponse {
 	st := &pb.StatusResponse{
 		Identity: e.key.Public().Bytes(), Incarnation: []byte{e.incarnation}, Height: e.height, Trusted: e.trusted,
-		NeedsRoot: e.needsRoot, NeedsRegistration: e.needsReg, Role: "worker",
+		NeedsRoot: e.needsRoot, NeedsRegistration: e.needsReg, Role: e.role,
 		OutboxFirst: e.outFirst, OutboxNext: e.outFirst + uint64(len(e.outbox)),
 	}
 	for _, k := range e.wants {

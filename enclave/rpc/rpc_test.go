@@ -21,6 +21,7 @@ import (
 	"github.com/phalanx-network/phalanx/crypto/sr25519"
 	"github.com/phalanx-network/phalanx/enclave/dispatch"
 	"github.com/phalanx-network/phalanx/enclave/handover"
+	"github.com/phalanx-network/phalanx/enclave/keys"
 	"github.com/phalanx-network/phalanx/enclave/worker"
 	"github.com/phalanx-network/phalanx/light"
 	"github.com/phalanx-network/phalanx/wire"
@@ -258,6 +259,7 @@ func TestBounds(t *testing.T) {
 		worker.ErrReplayed: connect.CodeInvalidArgument, worker.ErrExpired: connect.CodeInvalidArgument,
 		worker.ErrUnknownCluster: connect.CodeNotFound, worker.ErrNoReceipt: connect.CodeNotFound, worker.ErrBusy: connect.CodeResourceExhausted,
 		worker.ErrNotRunning: connect.CodeUnavailable, worker.ErrNotYet: connect.CodeUnavailable,
+		keys.ErrHandedOver: connect.CodeUnavailable, keys.ErrReceiving: connect.CodeUnavailable,
 	} {
 		f.err = fmt.Errorf("%s: %w", secret, is)
 		err := query()
