@@ -3,7 +3,7 @@
 // it.
 //
 //	e, err := gramine.Open(gramine.Dir(gramine.DefaultRoot))
-//	keys, err := e.Keys()
+//	keys, err := e.Keys(rand.Reader)
 //	sealer := sealing.New(keys, gramine.Label, rand.Reader)
 //
 // Gramine offers attestation as files below /dev/attestation (its documentation, "Attestation and Secret Provisioning"):

@@ -4,7 +4,7 @@
 //
 //	reports, err := device.OpenReports(device.Options{})
 //	attester := device.NewAttester(reports, 0)
-//	keys, err := device.NewKeys(ctx, reports, device.Guest{Path: device.DefaultPath}, 0)
+//	keys, err := device.NewKeys(ctx, reports, device.Options{}.Guest(), 0, rand.Reader)
 //	sealer := sealing.New(keys, device.Label, rand.Reader)
 //
 // # Reports

@@ -7,8 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/phalanx-network/phalanx/tee"
+	"github.com/phalanx-network/phalanx/tee/sealing"
 	"github.com/phalanx-network/phalanx/tee/sevsnp"
 )
 
@@ -122,4 +124,30 @@ func within(tcb, committed uint64) bool {
 		tcb, committed = tcb>>8, committed>>8
 	}
 	return true
+}
+
+// NewKeys returns the source of this guest's sealing keys. It asks the firmware for a report, to learn who the guest is,
+// and for a key, to learn whether it derives. Errors wrap [ErrUnavailable] where the device is missing.
+func NewKeys(ctx context.Context, reports Reports, dev Deriver, vmpl uint32, random io.Reader) (sealing.KeySource, error) {
+	k, err := openKeys(ctx, reports, dev, vmpl)
+	if err != nil {
+		return nil, err
+	}
+	return &sealing.Derived{
+		Measurement: k.measurement(), Parameters: k.now.bytes(), Rand: random,
+		Machine: func(ctx context.Context, parameters []byte) (tag [sealing.MachineSize]byte, err error) {
+			p, err := readParameters(parameters)
+			if err != nil {
+				return tag, err
+			}
+			return k.machine(ctx, p)
+		},
+		Derive: func(ctx context.Context, parameters []byte) (key [sealing.KeySize]byte, err error) {
+			p, err := readParameters(parameters)
+			if err != nil {
+				return key, err
+			}
+			return k.derive(ctx, p, keyFields)
+		},
+	}, nil
 }
