@@ -45,6 +45,14 @@ var forbidden = []struct {
 	{"chain", module + "/tee/simulated/device", "validators link verifiers only"},
 	{"client", module + "/tee/simulated/device", "clients link verifiers only"},
 	{"cmd/phalanx", "github.com/google/go-sev-guest/verify", "it takes the clock and the network where it is not told otherwise"},
+	{"chain", module + "/tee/hardware", "validators link verifiers only"},
+	{"chain", module + "/tee/sevsnp/device", "validators link verifiers only"},
+	{"chain", module + "/tee/dcap/gramine", "validators link verifiers only"},
+	{"client", module + "/tee/hardware", "clients link verifiers only"},
+	{"client", module + "/tee/sevsnp/device", "clients link verifiers only"},
+	{"client", module + "/tee/dcap/gramine", "clients link verifiers only"},
+	{"relay", module + "/tee/hardware", "the relay runs outside the TEE"},
+	{"cmd/pruntime", "github.com/google/go-sev-guest/client", "it waits by a clock of its own and defines flags"},
 	{"client", module + "/chain/app", "clients link the chain's types only"},
 }
 

@@ -36,6 +36,8 @@ type Options struct {
 	Gramine gramine.Files // nil for gramine.DefaultRoot
 
 	Rand io.Reader // of data keys; needed
+
+	deriver device.Deriver // instead of the guest device, in tests
 }
 
 // Found is a platform and what seals on it.

@@ -12,7 +12,7 @@ import (
 // platforms, in the order in which Auto tries them: an enclave may run inside a confidential machine, not the reverse.
 var platforms = []platform{
 	{"sgx", openSGX, []string{"gramine", "memory"}},
-	{"sev-snp", openSNP, []string{"sev-snp", "tpm", "memory"}},
+	{"sev-snp", openSNP, []string{"sev-snp", "memory"}},
 }
 
 // sealers are what seals keys.
@@ -55,7 +55,11 @@ func sealGramine(_ context.Context, o *Options, p *opened) (tee.Sealer, string, 
 }
 
 func sealSNP(ctx context.Context, o *Options, p *opened) (tee.Sealer, string, error) {
-	keys, err := device.NewKeys(ctx, p.reports, o.SNP.Guest(), o.VMPL, o.Rand)
+	var firmware device.Deriver = o.SNP.Guest()
+	if o.deriver != nil {
+		firmware = o.deriver
+	}
+	keys, err := device.NewKeys(ctx, p.reports, firmware, o.VMPL, o.Rand)
 	if err != nil {
 		return nil, "", err
 	}

@@ -75,7 +75,7 @@ const (
 var (
 	// ErrUnavailable says that the program does not run as an SGX enclave under Gramine with DCAP; the text says what to
 	// do about it.
-	ErrUnavailable = errors.New("gramine: not available")
+	ErrUnavailable = errors.New("no SGX enclave under Gramine with DCAP")
 	// ErrReply says that a file held something else than was asked for.
 	ErrReply = errors.New("gramine: the file is not what was asked for")
 	// ErrMicrocode says that data was sealed under another security version of the processor's microcode.
@@ -126,9 +126,9 @@ func Probe(files Files) error {
 	kind, err := files.Read(fileType, 64)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: no file %s: %w; run under gramine-sgx", ErrUnavailable, fileType, err)
+		return fmt.Errorf("%w: %w: run under gramine-sgx", ErrUnavailable, err)
 	case err != nil:
-		return fmt.Errorf("%w: %s: %w", ErrUnavailable, fileType, err)
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if got := strings.TrimRight(string(kind), "\n\x00"); got != "dcap" {
 		return fmt.Errorf(`%w: attestation of type %q; set sgx.remote_attestation = "dcap" in the manifest`, ErrUnavailable, got)

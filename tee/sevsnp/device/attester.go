@@ -42,7 +42,7 @@ func OpenReports(o Options) (Reports, error) {
 	}
 	f, ioctlErr := os.OpenFile(o.path(), os.O_RDWR, 0)
 	if ioctlErr != nil {
-		return nil, errors.Join(err, unavailable(o.path(), ioctlErr))
+		return nil, fmt.Errorf("%w; %w", err, unavailable(o.path(), ioctlErr))
 	}
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("sev-snp: %w", err)

@@ -148,15 +148,18 @@ func (e entry) write(name string, b []byte) error {
 }
 
 // unavailable says what to do about a device that cannot be opened.
-func unavailable(path string, err error) error {
+func unavailable(where string, err error) error {
 	do := "is this an SEV-SNP guest?"
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		do = "load the module sev-guest (modprobe sev-guest); for " + reportsPath + " mount configfs and use Linux 6.7 or newer"
+	case errors.Is(err, fs.ErrNotExist) && where == reportsPath:
+		do = "use Linux 6.7 or newer, mount configfs and load the module sev-guest (modprobe sev-guest)"
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENXIO):
+		do = "load the module sev-guest (modprobe sev-guest)"
 	case errors.Is(err, fs.ErrPermission):
 		do = "run as root, or let a udev rule give this user the device"
-	case errors.Is(err, syscall.ENXIO):
-		do = "no driver serves it: load the module sev-guest (modprobe sev-guest)"
 	}
-	return fmt.Errorf("%w: %s: %w; %s", ErrUnavailable, path, err, do)
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		err = at.Err // its path is said already
+	}
+	return fmt.Errorf("%w: %s: %w: %s", ErrUnavailable, where, err, do)
 }

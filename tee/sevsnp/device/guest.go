@@ -20,7 +20,7 @@ const maxVMPL = 3
 // Errors of this package.
 var (
 	// ErrUnavailable says that the machine does not offer what was asked; the text says what to do about it.
-	ErrUnavailable = errors.New("sev-snp: not available")
+	ErrUnavailable = errors.New("no device of SEV-SNP")
 	// ErrReply says that the device answered with something else than it was asked for.
 	ErrReply = errors.New("sev-snp: the device's reply is not what was asked for")
 	// ErrOlderFirmware says that data was sealed under newer firmware than the machine has committed.

@@ -112,7 +112,11 @@ func (k *firmwareKeys) derive(ctx context.Context, p parameters, fields Fields) 
 	if !within(p.tcb, k.own.committedTCB) {
 		return [32]byte{}, fmt.Errorf("%w: %w: TCB %016x, committed is %016x", tee.ErrOtherMachine, ErrOlderFirmware, p.tcb, k.own.committedTCB)
 	}
-	return k.dev.DeriveKey(ctx, KeyRequest{Root: p.root, Fields: fields, VMPL: k.vmpl, TCB: p.tcb})
+	key, err := k.dev.DeriveKey(ctx, KeyRequest{Root: p.root, Fields: fields, VMPL: k.vmpl, TCB: p.tcb})
+	if p != k.now && (refused(err, StatusInvalidParameter) || refused(err, StatusInvalidKey)) {
+		return [32]byte{}, fmt.Errorf("%w: %w", tee.ErrOtherMachine, err)
+	}
+	return key, err
 }
 
 // within reports whether no part of a TCB_VERSION is above the committed one's. Each part is a byte, on all products.
