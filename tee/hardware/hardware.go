@@ -10,6 +10,8 @@ import (
 
 	"github.com/phalanx-network/phalanx/tee"
 	"github.com/phalanx-network/phalanx/tee/dcap/gramine"
+	"github.com/phalanx-network/phalanx/tee/dcap/tdx"
+	nsm "github.com/phalanx-network/phalanx/tee/nitro/device"
 	"github.com/phalanx-network/phalanx/tee/sevsnp/device"
 )
 
@@ -33,11 +35,14 @@ type Options struct {
 	VMPL uint32 // SEV-SNP: the privilege level of the guest, 0 to 3
 
 	SNP     device.Options
+	TDX     tdx.Options
+	Nitro   nsm.Options
 	Gramine gramine.Files // nil for gramine.DefaultRoot
 
 	Rand io.Reader // of data keys; needed
 
 	deriver device.Deriver // instead of the guest device, in tests
+	module  nsm.Module     // instead of the Nitro module's device, in tests
 }
 
 // Found is a platform and what seals on it.

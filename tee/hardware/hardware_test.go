@@ -10,12 +10,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-configfs-tsm/configfs/configfsi"
 
 	"github.com/phalanx-network/phalanx/tee"
 	"github.com/phalanx-network/phalanx/tee/dcap/gramine"
 	"github.com/phalanx-network/phalanx/tee/dcap/gramine/graminetest"
+	"github.com/phalanx-network/phalanx/tee/dcap/tdx"
+	"github.com/phalanx-network/phalanx/tee/dcap/tdx/tdxtest"
+	nsm "github.com/phalanx-network/phalanx/tee/nitro/device"
+	"github.com/phalanx-network/phalanx/tee/nitro/nitrotest"
 	"github.com/phalanx-network/phalanx/tee/sevsnp/device"
 	"github.com/phalanx-network/phalanx/tee/sevsnp/device/devicetest"
 	"github.com/phalanx-network/phalanx/tee/sevsnp/sevsnptest"
@@ -34,6 +39,8 @@ func bare(t *testing.T) Options {
 	return Options{
 		Gramine: gramine.Dir(filepath.Join(dir, "attestation")),
 		SNP:     device.Options{TSM: nothing{}, Path: filepath.Join(dir, "sev-guest")},
+		TDX:     tdx.Options{TSM: nothing{}},
+		Nitro:   nsm.Options{Path: filepath.Join(dir, "nsm")},
 		Rand:    rand.Reader,
 	}
 }
@@ -86,6 +93,41 @@ func TestFind(t *testing.T) {
 			}
 			if back, err := again.Sealer.Unseal(context.Background(), sealed, nil); err != nil || !bytes.Equal(back, []byte("secret")) {
 				t.Errorf("%s, asked for %q, after a restart: %v", name, want, err)
+			}
+		}
+	}
+}
+
+// Where nothing seals, the platform is found and attests, and that its keys are not sealed is said.
+func TestFindUnsealed(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	authority, err := nitrotest.New(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		here func(*Options)
+		kind tee.Kind
+	}{
+		"tdx": {func(o *Options) {
+			tsm := tdxtest.New(5)
+			o.TDX.TSM, o.SNP.TSM = tsm, tsm // one kernel, which is no SEV-SNP guest's
+		}, tee.KindTDX},
+		"nitro": {func(o *Options) { o.module = &nitrotest.Module{Authority: authority, Now: now} }, tee.KindNitro},
+	} {
+		for _, want := range []string{Auto, name} {
+			o := bare(t)
+			o.Want = want
+			tt.here(&o)
+			f, err := Find(context.Background(), o)
+			if err != nil {
+				t.Fatal(name, want, err)
+			}
+			if f.Platform != name || f.Sealing != "memory" || len(f.Warnings) != 1 {
+				t.Errorf("%s, asked for %q: %+v", name, want, f)
+			}
+			if ev, err := f.Attester.Attest(context.Background(), tee.ReportData("hardware-test", [32]byte{}, nil)); err != nil || ev.Kind != tt.kind {
+				t.Errorf("%s: evidence of %s, %v", name, ev.Kind, err)
 			}
 		}
 	}

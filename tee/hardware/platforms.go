@@ -5,6 +5,8 @@ import (
 
 	"github.com/phalanx-network/phalanx/tee"
 	"github.com/phalanx-network/phalanx/tee/dcap/gramine"
+	"github.com/phalanx-network/phalanx/tee/dcap/tdx"
+	nsm "github.com/phalanx-network/phalanx/tee/nitro/device"
 	"github.com/phalanx-network/phalanx/tee/sealing"
 	"github.com/phalanx-network/phalanx/tee/sevsnp/device"
 )
@@ -13,6 +15,8 @@ import (
 var platforms = []platform{
 	{"sgx", openSGX, []string{"gramine", "memory"}},
 	{"sev-snp", openSNP, []string{"sev-snp", "memory"}},
+	{"tdx", openTDX, []string{"memory"}},
+	{"nitro", openNitro, []string{"memory"}},
 }
 
 // sealers are what seals keys.
@@ -44,6 +48,25 @@ func openSNP(_ context.Context, o *Options) (*opened, error) {
 		words = g.Path
 	}
 	return &opened{attester: device.NewAttester(reports, o.VMPL), words: words, reports: reports}, nil
+}
+
+func openTDX(ctx context.Context, o *Options) (*opened, error) {
+	a, err := tdx.Open(ctx, o.TDX)
+	if err != nil {
+		return nil, err
+	}
+	return &opened{attester: a, words: "configfs-tsm"}, nil
+}
+
+func openNitro(_ context.Context, o *Options) (*opened, error) {
+	if o.module != nil {
+		return &opened{attester: nsm.NewAttester(o.module), words: nsm.DefaultPath}, nil
+	}
+	a, err := nsm.Open(o.Nitro)
+	if err != nil {
+		return nil, err
+	}
+	return &opened{attester: a, words: nsm.DefaultPath}, nil
 }
 
 func sealGramine(_ context.Context, o *Options, p *opened) (tee.Sealer, string, error) {
