@@ -9,6 +9,8 @@
 //
 //	sgx      Gramine's files below /dev/attestation, attestation_type "dcap"
 //	sev-snp  configfs-tsm served by "sev_guest", else the device /dev/sev-guest
+//	tdx      configfs-tsm served by "tdx_guest"
+//	nitro    the device /dev/nsm
 //
 // A platform that is named is the only one tried. Looking writes nothing, but for an entry in configfs-tsm that is removed
 // again (the kernel tells who serves it only there) and, where Gramine answers, the request for the enclave's own report.
@@ -21,6 +23,10 @@
 //	platform  auto     or, named
 //	sgx       gramine  memory
 //	sev-snp   sev-snp  memory
+//	tdx       memory
+//	nitro     memory
+//
+// TDX derives no keys for a domain, and Nitro none for an enclave.
 //
 // Keys sealed by memory are gone with the process: the program is another identity after each start, which must be in a
 // new home. A warning says so.
