@@ -52,6 +52,8 @@ var forbidden = []struct {
 	{"client", module + "/tee/nitro/device", "clients link verifiers only"},
 	{"chain", module + "/tee/dcap/tdx", "validators link verifiers only"},
 	{"client", module + "/tee/dcap/tdx", "clients link verifiers only"},
+	{"chain", module + "/tee/tpm", "validators link verifiers only"},
+	{"client", module + "/tee/tpm", "clients link verifiers only"},
 	{"client", module + "/tee/hardware", "clients link verifiers only"},
 	{"client", module + "/tee/sevsnp/device", "clients link verifiers only"},
 	{"client", module + "/tee/dcap/gramine", "clients link verifiers only"},

@@ -21,6 +21,7 @@ import (
 const help = `
 It finds the TEE that it runs in, says which, and does not start without one:
   pruntime … --tee sev-snp                 this one or none
+  pruntime … --tee tdx --seal tpm          with keys sealed by the machine's TPM
   pruntime … --seal memory                 with keys that are gone when it ends
 `
 

@@ -22,11 +22,12 @@
 //
 //	platform  auto     or, named
 //	sgx       gramine  memory
-//	sev-snp   sev-snp  memory
-//	tdx       memory
+//	sev-snp   sev-snp  tpm, memory
+//	tdx       tpm      memory
 //	nitro     memory
 //
-// TDX derives no keys for a domain, and Nitro none for an enclave.
+// TDX derives no keys for a domain, and Nitro none for an enclave. A TPM is a choice with a condition: one that the host
+// imitates (most virtual ones) keeps keys from whoever has only the disk, not from the host. A warning says so.
 //
 // Keys sealed by memory are gone with the process: the program is another identity after each start, which must be in a
 // new home. A warning says so.

@@ -13,6 +13,7 @@ import (
 	"github.com/phalanx-network/phalanx/tee/dcap/tdx"
 	nsm "github.com/phalanx-network/phalanx/tee/nitro/device"
 	"github.com/phalanx-network/phalanx/tee/sevsnp/device"
+	"github.com/phalanx-network/phalanx/tee/tpm"
 )
 
 // Auto asks for the platform, or the sealer, that is there.
@@ -38,6 +39,8 @@ type Options struct {
 	TDX     tdx.Options
 	Nitro   nsm.Options
 	Gramine gramine.Files // nil for gramine.DefaultRoot
+
+	TPM tpm.Options
 
 	Rand io.Reader // of data keys; needed
 
