@@ -13,6 +13,7 @@ import (
 	"github.com/phalanx-network/phalanx/tee/dcap/tdx"
 	nsm "github.com/phalanx-network/phalanx/tee/nitro/device"
 	"github.com/phalanx-network/phalanx/tee/sevsnp/device"
+	"github.com/phalanx-network/phalanx/tee/tpm"
 )
 
 // Auto asks for the platform, or the sealer, that is there.
@@ -37,6 +38,7 @@ type Options struct {
 	SNP     device.Options
 	TDX     tdx.Options
 	Nitro   nsm.Options
+	TPM     tpm.Options
 	Gramine gramine.Files // nil for gramine.DefaultRoot
 
 	Rand io.Reader // of data keys; needed

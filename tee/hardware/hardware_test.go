@@ -24,6 +24,8 @@ import (
 	"github.com/phalanx-network/phalanx/tee/sevsnp/device"
 	"github.com/phalanx-network/phalanx/tee/sevsnp/device/devicetest"
 	"github.com/phalanx-network/phalanx/tee/sevsnp/sevsnptest"
+	"github.com/phalanx-network/phalanx/tee/tpm"
+	"github.com/phalanx-network/phalanx/tee/tpm/tpmtest"
 )
 
 // nothing is configfs-tsm that is not there.
@@ -41,6 +43,7 @@ func bare(t *testing.T) Options {
 		SNP:     device.Options{TSM: nothing{}, Path: filepath.Join(dir, "sev-guest")},
 		TDX:     tdx.Options{TSM: nothing{}},
 		Nitro:   nsm.Options{Path: filepath.Join(dir, "nsm")},
+		TPM:     tpm.Options{Path: filepath.Join(dir, "tpmrm0")},
 		Rand:    rand.Reader,
 	}
 }
@@ -112,6 +115,7 @@ func TestFindUnsealed(t *testing.T) {
 		"tdx": {func(o *Options) {
 			tsm := tdxtest.New(5)
 			o.TDX.TSM, o.SNP.TSM = tsm, tsm // one kernel, which is no SEV-SNP guest's
+			o.Seal = "memory"
 		}, tee.KindTDX},
 		"nitro": {func(o *Options) { o.module = &nitrotest.Module{Authority: authority, Now: now} }, tee.KindNitro},
 	} {
@@ -129,6 +133,34 @@ func TestFindUnsealed(t *testing.T) {
 			if ev, err := f.Attester.Attest(context.Background(), tee.ReportData("hardware-test", [32]byte{}, nil)); err != nil || ev.Kind != tt.kind {
 				t.Errorf("%s: evidence of %s, %v", name, ev.Kind, err)
 			}
+		}
+	}
+}
+
+// TDX is sealed by a TPM where there is one, with a warning, and by nothing else unasked.
+func TestTDXNeedsTPM(t *testing.T) {
+	o := bare(t)
+	o.TDX.TSM = tdxtest.New(4)
+	if _, err := Find(context.Background(), o); !errors.Is(err, ErrSealer) || !errors.Is(err, tpm.ErrUnavailable) || !strings.Contains(err.Error(), "(memory)") {
+		t.Fatal(err)
+	}
+	o.TPM.Dial = tpmtest.Start(t).Dial
+	var sealed []byte
+	for range 2 { // the second time as after a restart
+		f, err := Find(context.Background(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Platform != "tdx" || f.Sealing != "tpm" || len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "not from the host") {
+			t.Fatalf("%+v", f)
+		}
+		if sealed == nil {
+			if sealed, err = f.Sealer.Seal(context.Background(), []byte("secret"), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if back, err := f.Sealer.Unseal(context.Background(), sealed, nil); err != nil || string(back) != "secret" {
+			t.Fatalf("%q, %v", back, err)
 		}
 	}
 }

@@ -9,13 +9,14 @@ import (
 	nsm "github.com/phalanx-network/phalanx/tee/nitro/device"
 	"github.com/phalanx-network/phalanx/tee/sealing"
 	"github.com/phalanx-network/phalanx/tee/sevsnp/device"
+	"github.com/phalanx-network/phalanx/tee/tpm"
 )
 
 // platforms, in the order in which Auto tries them: an enclave may run inside a confidential machine, not the reverse.
 var platforms = []platform{
 	{"sgx", openSGX, []string{"gramine", "memory"}},
-	{"sev-snp", openSNP, []string{"sev-snp", "memory"}},
-	{"tdx", openTDX, []string{"memory"}},
+	{"sev-snp", openSNP, []string{"sev-snp", "tpm", "memory"}},
+	{"tdx", openTDX, []string{"tpm", "memory"}},
 	{"nitro", openNitro, []string{"memory"}},
 }
 
@@ -23,6 +24,7 @@ var platforms = []platform{
 var sealers = []sealer{
 	{name: "gramine", open: sealGramine},
 	{name: "sev-snp", open: sealSNP},
+	{name: "tpm", open: sealTPM, warn: "a TPM seals the keys: one that the host imitates (most virtual ones) keeps them from whoever has only the disk, not from the host"},
 	{name: "memory", open: sealMemory, warn: "nothing is sealed: this identity ends with the process, and the next start needs a new --home"},
 }
 
@@ -87,6 +89,14 @@ func sealSNP(ctx context.Context, o *Options, p *opened) (tee.Sealer, string, er
 		return nil, "", err
 	}
 	return sealing.New(keys, device.Label, o.Rand), "a key that the firmware derives for this guest on this chip", nil
+}
+
+func sealTPM(ctx context.Context, o *Options, _ *opened) (tee.Sealer, string, error) {
+	keys, err := tpm.Open(ctx, o.TPM)
+	if err != nil {
+		return nil, "", err
+	}
+	return sealing.New(keys, tpm.Label, o.Rand), "a TPM 2.0, for this boot chain", nil
 }
 
 func sealMemory(_ context.Context, o *Options, _ *opened) (tee.Sealer, string, error) {
