@@ -38,9 +38,8 @@ type Options struct {
 	SNP     device.Options
 	TDX     tdx.Options
 	Nitro   nsm.Options
+	TPM     tpm.Options
 	Gramine gramine.Files // nil for gramine.DefaultRoot
-
-	TPM tpm.Options
 
 	Rand io.Reader // of data keys; needed
 

@@ -101,75 +101,66 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// A Nitro enclave has nothing that seals: it is found and attests, and that its keys are not sealed is said.
-func TestNitro(t *testing.T) {
+// Where nothing seals, the platform is found and attests, and that its keys are not sealed is said.
+func TestFindUnsealed(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	authority, err := nitrotest.New(now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{Auto, "nitro"} {
-		o := bare(t)
-		o.Want, o.module = want, &nitrotest.Module{Authority: authority, Now: now}
-		f, err := Find(context.Background(), o)
-		if err != nil {
-			t.Fatal(want, err)
-		}
-		if f.Platform != "nitro" || f.Sealing != "memory" || len(f.Warnings) != 1 {
-			t.Errorf("asked for %q: %+v", want, f)
-		}
-		if ev, err := f.Attester.Attest(context.Background(), tee.ReportData("hardware-test", [32]byte{}, nil)); err != nil || ev.Kind != tee.KindNitro {
-			t.Errorf("evidence of %s, %v", ev.Kind, err)
+	for name, tt := range map[string]struct {
+		here func(*Options)
+		kind tee.Kind
+	}{
+		"tdx": {func(o *Options) {
+			tsm := tdxtest.New(5)
+			o.TDX.TSM, o.SNP.TSM = tsm, tsm // one kernel, which is no SEV-SNP guest's
+			o.Seal = "memory"
+		}, tee.KindTDX},
+		"nitro": {func(o *Options) { o.module = &nitrotest.Module{Authority: authority, Now: now} }, tee.KindNitro},
+	} {
+		for _, want := range []string{Auto, name} {
+			o := bare(t)
+			o.Want = want
+			tt.here(&o)
+			f, err := Find(context.Background(), o)
+			if err != nil {
+				t.Fatal(name, want, err)
+			}
+			if f.Platform != name || f.Sealing != "memory" || len(f.Warnings) != 1 {
+				t.Errorf("%s, asked for %q: %+v", name, want, f)
+			}
+			if ev, err := f.Attester.Attest(context.Background(), tee.ReportData("hardware-test", [32]byte{}, nil)); err != nil || ev.Kind != tt.kind {
+				t.Errorf("%s: evidence of %s, %v", name, ev.Kind, err)
+			}
 		}
 	}
 }
 
-// domain is a TDX guest: one kernel, which is no SEV-SNP guest's.
-func domain(t *testing.T) Options {
+// TDX is sealed by a TPM where there is one, with a warning, and by nothing else unasked.
+func TestTDXNeedsTPM(t *testing.T) {
 	o := bare(t)
-	tsm := tdxtest.New(5)
-	o.TDX.TSM, o.SNP.TSM = tsm, tsm
-	return o
-}
-
-// TDX derives no keys. With a TPM it seals, and how far that goes is said; without one it is an error, and memory serves
-// where it is asked for.
-func TestTDX(t *testing.T) {
-	_, err := Find(context.Background(), domain(t))
-	if !errors.Is(err, ErrSealer) || !errors.Is(err, tpm.ErrUnavailable) || !strings.Contains(err.Error(), "memory") {
-		t.Fatalf("without a TPM: %v", err)
+	o.TDX.TSM = tdxtest.New(4)
+	if _, err := Find(context.Background(), o); !errors.Is(err, ErrSealer) || !errors.Is(err, tpm.ErrUnavailable) || !strings.Contains(err.Error(), "(memory)") {
+		t.Fatal(err)
 	}
-	o := domain(t)
-	o.Seal = "memory"
-	f, err := Find(context.Background(), o)
-	if err != nil || f.Platform != "tdx" || f.Sealing != "memory" || len(f.Warnings) != 1 {
-		t.Fatalf("%+v %v", f, err)
-	}
-	if ev, err := f.Attester.Attest(context.Background(), tee.ReportData("hardware-test", [32]byte{}, nil)); err != nil || ev.Kind != tee.KindTDX {
-		t.Errorf("evidence of %s, %v", ev.Kind, err)
-	}
-}
-
-// A TPM seals on TDX by default, and on SEV-SNP where it is asked for.
-func TestTPM(t *testing.T) {
-	m := tpmtest.Start(t)
-	onSNP := bare(t)
-	onSNP.SNP.TSM, onSNP.Seal = devicetest.Configfs(snp(t), device.Provider), "tpm"
-	for name, o := range map[string]Options{"tdx": domain(t), "sev-snp": onSNP} {
-		o.TPM.Dial = m.Dial
+	o.TPM.Dial = tpmtest.Start(t).Dial
+	var sealed []byte
+	for range 2 { // the second time as after a restart
 		f, err := Find(context.Background(), o)
-		if err != nil || f.Platform != name || f.Sealing != "tpm" || len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "the host imitates") {
-			t.Fatalf("%s: %+v %v", name, f, err)
-		}
-		sealed, err := f.Sealer.Seal(context.Background(), []byte("secret"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f, err = Find(context.Background(), o); err != nil {
-			t.Fatal(err)
+		if f.Platform != "tdx" || f.Sealing != "tpm" || len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "not from the host") {
+			t.Fatalf("%+v", f)
+		}
+		if sealed == nil {
+			if sealed, err = f.Sealer.Seal(context.Background(), []byte("secret"), nil); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if back, err := f.Sealer.Unseal(context.Background(), sealed, nil); err != nil || string(back) != "secret" {
-			t.Fatalf("%s, after a restart: %v", name, err)
+			t.Fatalf("%q, %v", back, err)
 		}
 	}
 }

@@ -24,7 +24,7 @@ var platforms = []platform{
 var sealers = []sealer{
 	{name: "gramine", open: sealGramine},
 	{name: "sev-snp", open: sealSNP},
-	{name: "tpm", open: sealTPM, warn: "keys are sealed by a TPM: one that the host imitates, as most virtual ones are, keeps nothing from the host"},
+	{name: "tpm", open: sealTPM, warn: "a TPM seals the keys: one that the host imitates (most virtual ones) keeps them from whoever has only the disk, not from the host"},
 	{name: "memory", open: sealMemory, warn: "nothing is sealed: this identity ends with the process, and the next start needs a new --home"},
 }
 
@@ -96,7 +96,7 @@ func sealTPM(ctx context.Context, o *Options, _ *opened) (tee.Sealer, string, er
 	if err != nil {
 		return nil, "", err
 	}
-	return sealing.New(keys, tpm.Label, o.Rand), "the TPM, for this boot chain", nil
+	return sealing.New(keys, tpm.Label, o.Rand), "a TPM 2.0, for this boot chain", nil
 }
 
 func sealMemory(_ context.Context, o *Options, _ *opened) (tee.Sealer, string, error) {
