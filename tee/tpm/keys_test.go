@@ -140,7 +140,7 @@ func TestBlame(t *testing.T) {
 		{"load", tpm2.TPMRCRetry, nil},
 		{"load", tpm2.TPMRCLockout, nil},
 		{"check who sealed", tpm2.TPMRCTicket + 0x540, tee.ErrSealDamaged}, // parameter 5,
-		{"unseal", tpm2.TPMRCPolicyFail + 0x900, tee.ErrOtherMeasurement}, // session 1
+		{"unseal", tpm2.TPMRCPolicyFail + 0x900, tee.ErrOtherMeasurement},  // session 1
 		{"unseal", tpm2.TPMRCPCRChanged, tee.ErrOtherMeasurement},
 	} {
 		err := blame(tt.what, tt.code)

@@ -14,7 +14,7 @@ import (
 )
 
 // ioctlRaw is NSM_IOCTL_RAW: _IOWR(0x0A, 0, struct nsm_raw), whose size is 32.
-const ioctlRaw = 3<<30 | 32<<16 | 0x0a<<8 | 0
+const ioctlRaw = 3<<30 | 32<<16 | 0x0a<<8
 
 // vector is struct nsm_iovec; the address has 64 bits also on the machines that this file is built for.
 type vector struct {
