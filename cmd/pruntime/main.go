@@ -21,12 +21,15 @@ import (
 const help = `
 It finds the TEE that it runs in, says which, and does not start without one:
   pruntime … --tee sev-snp                 this one or none
+  pruntime … --tee tdx --seal tpm          with keys sealed by the machine's TPM
   pruntime … --seal memory                 with keys that are gone when it ends
 `
 
-func main() {
-	o := hardware.Options{Rand: rand.Reader}
-	os.Exit(program.Program{
+func main() { os.Exit(run(hardware.Options{Rand: rand.Reader}, os.Args[1:])) }
+
+// run runs the program with devices where o says, and returns the exit code.
+func run(o hardware.Options, args []string) int {
+	return program.Program{
 		Name:    "pruntime",
 		Version: version.Version,
 		Flags:   func(fs *flag.FlagSet) { flags(fs, &o) },
@@ -34,7 +37,7 @@ func main() {
 		Open: func(ctx context.Context, _ string, log *slog.Logger) (enclave.Platform, error) {
 			return open(ctx, o, log)
 		},
-	}.Main(os.Args[1:], os.Stdout, os.Stderr))
+	}.Main(args, os.Stdout, os.Stderr)
 }
 
 // flags adds the flags of the platform. Names that do not exist are usage errors.

@@ -246,3 +246,27 @@ func FuzzUnseal(f *testing.F) {
 	f.Add([]byte{1, 4, 't', 'e', 's', 't', 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) { refused(t, s, b) })
 }
+
+// Benchmark seals and unseals 4 KiB, without a device's part.
+func Benchmark(b *testing.B) {
+	s := sealing.New(platform("one", "good"), "test", rand.Reader)
+	plaintext := make([]byte, 4<<10)
+	sealed, err := s.Seal(context.Background(), plaintext, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("seal", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := s.Seal(context.Background(), plaintext, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("unseal", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := s.Unseal(context.Background(), sealed, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -14,9 +14,6 @@ const DefaultPath = "/dev/sev-guest"
 // MaxTable is the size of a certificate table that is read, in bytes; the kernel's own bound is 16 KiB.
 const MaxTable = 64 << 10
 
-// maxVMPL is the lowest privilege level.
-const maxVMPL = 3
-
 // Errors of this package.
 var (
 	// ErrUnavailable says that the machine does not offer what was asked; the text says what to do about it.
@@ -69,8 +66,6 @@ const (
 	FieldMeasurement
 	FieldGuestSVN
 	FieldTCB
-
-	allFields = FieldTCB<<1 - 1
 )
 
 // Status is the firmware's answer to a guest message.

@@ -17,9 +17,9 @@ import (
 // The interface of the driver sev-guest: include/uapi/linux/sev-guest.h. Each request number is
 // _IOWR('S', n, struct snp_guest_request_ioctl), whose size is 32.
 const (
-	ioctlReport    = 3<<30 | 32<<16 | 'S'<<8 | 0
-	ioctlKey       = 3<<30 | 32<<16 | 'S'<<8 | 1
-	ioctlExtReport = 3<<30 | 32<<16 | 'S'<<8 | 2
+	ioctlReport    = 3<<30 | 32<<16 | 'S'<<8
+	ioctlKey       = ioctlReport + 1
+	ioctlExtReport = ioctlReport + 2
 
 	messageVersion = 1
 
