@@ -37,6 +37,10 @@ var groups = []group{
 	{"crypto", []string{"sign", "verify", "ecdh", "envelope_seal", "envelope_open"}, cryptoRows},
 	{"light", []string{"header_1", "header_50", "proof"}, lightRows},
 	{"engine", []string{"engine_call", "ink_call", "metering", "quickjs_loop", "pool"}, engineRows},
+	{"attestation", []string{
+		"attest_sgx", "attest_sgx_vs_bare", "attest_tdx", "attest_tdx_vs_bare", "attest_snp", "attest_snp_vs_bare",
+		"attest_nitro", "attest_nitro_vs_bare",
+	}, attestationRows},
 	{"state", []string{"state_root", "state_append"}, stateRows},
 	{"worker", []string{"query_vs_parts", "command_vs_parts", "command_vs_all_parts", "command_cpu"}, workerRows},
 	{"scale", []string{"queries_two_cores", "contract_idle", "state_read"}, scaleRows},

@@ -23,6 +23,8 @@ var goals = map[string]float64{
 	"devnet_ready": 1, "command_receipt": 1, "query": 1, "catchup": 1, "idle_rss": 1,
 	"query_vs_parts": 1.5, "command_vs_parts": 1.5, "pool": 0.5, "catchup_busy": 1.5,
 	"ink_call": 1.3, "quickjs_loop": 1.5, "queries_two_cores": 1 / 1.7, "contract_idle": 1, "state_read": 1,
+	"attest_sgx": 1, "attest_tdx": 1, "attest_snp": 1, "attest_nitro": 1,
+	"attest_sgx_vs_bare": 1.5, "attest_tdx_vs_bare": 1.5, "attest_snp_vs_bare": 1.5, "attest_nitro_vs_bare": 1.5,
 }
 
 var heading = fmt.Sprintf("%-22s %12s %12s  %-4s %8s", "row", "value", "reference", "unit", "ratio")

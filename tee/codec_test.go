@@ -3,6 +3,8 @@ package tee_test
 import (
 	"bytes"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/phalanx-network/phalanx/crypto/scale"
@@ -41,6 +43,20 @@ func TestLayouts(t *testing.T) {
 			1, // debug
 			3, // confidence
 		}},
+		{"policy of Intel and AMD", &tee.Policy{Accept: []tee.Acceptance{
+			{Kind: tee.KindSGX, Programs: []tee.Program{program("mrenclave")}, MinEvaluation: 0x0117},
+			{Kind: tee.KindSEVSNP, RequireCRL: true, MinTCB: []tee.TCBFloor{
+				{Product: "Milan", Levels: tee.Levels{BootLoader: 4, TEE: 1, SNP: 23, Microcode: 213}},
+			}},
+		}}, slices.Concat([]byte{
+			8,                                                              // two rules
+			1, 4, 4, 36, 'm', 'r', 'e', 'n', 'c', 'l', 'a', 'v', 'e', 0xc0, // sgx: a program of one register of 48 bytes
+		}, bytes.Repeat([]byte{1}, 48), []byte{
+			0, 0, 0, 0, 0, 0, 0, 0, 0x17, 1, 0, 0, 0, 0, // ages, evaluation number, no floor, no list
+			3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // sev-snp: no program, ages, no evaluation number
+			4, 20, 'M', 'i', 'l', 'a', 'n', 4, 1, 23, 213, 1, // a floor, and a list is required
+			0, 0, 0, // no status, no debug, any confidence
+		})},
 		{"roots", &tee.Roots{Kinds: []tee.KindRoots{{Kind: tee.KindSEVSNP, Keys: [][]byte{{5, 6}}}}}, []byte{
 			4, 3, 4, 8, 5, 6,
 		}},
@@ -64,6 +80,12 @@ func TestDecodersRefuse(t *testing.T) {
 		{"kinds descend", &tee.Roots{}, []byte{8, 1, 0, 0, 0}, tee.ErrPolicy},
 		{"kind twice", &tee.Roots{}, []byte{8, 1, 0, 1, 0}, tee.ErrPolicy},
 		{"empty root", &tee.Roots{}, []byte{4, 1, 4, 0}, tee.ErrPolicy},
+		{"registers descend", &tee.Policy{}, append([]byte{4, 4, 4, 8}, "\x10pcr1\x04\x01\x10pcr0\x04\x01"+strings.Repeat("\x00", 17)...), tee.ErrPolicy},
+		{"17 registers", &tee.Program{}, []byte{17 << 2}, scale.ErrBound},
+		{"65 programs", &tee.Acceptance{}, []byte{0, 5, 1}, scale.ErrBound},
+		{"name over its bound", &tee.Register{}, append([]byte{25 << 2}, make([]byte, 60)...), scale.ErrBound},
+		{"value over its bound", &tee.Register{}, append([]byte{4, 'a', 5, 1}, make([]byte, 80)...), scale.ErrBound},
+		{"list required is 2", &tee.Acceptance{}, append(make([]byte, 15), 2), scale.ErrVariant},
 		{"revoked", &tee.Policy{}, []byte{0, 4, 6, 0, 0}, tee.ErrPolicy},
 		{"statuses twice", &tee.Policy{}, []byte{0, 8, 0, 0, 0, 0}, tee.ErrPolicy},
 		{"confidence 6", &tee.Policy{}, []byte{0, 0, 0, 6}, tee.ErrPolicy},
@@ -99,7 +121,12 @@ func FuzzEvidence(f *testing.F) {
 
 func FuzzPolicy(f *testing.F) {
 	_, p := good()
-	fuzzRecord(f, func() scale.Record { return &tee.Policy{} }, &p)
+	fuzzRecord(f, func() scale.Record { return &tee.Policy{} }, &p, full(), &tee.Policy{})
+}
+
+func FuzzProgram(f *testing.F) {
+	one := program("mrtd", "rtmr0", "rtmr1", "rtmr2")
+	fuzzRecord(f, func() scale.Record { return &tee.Program{} }, &one)
 }
 
 func FuzzRoots(f *testing.F) {

@@ -29,12 +29,12 @@ func damaged(err error) bool {
 
 func (s *suite) seal(t *testing.T) {
 	for _, plaintext := range [][]byte{{}, []byte("s"), bytes.Repeat([]byte("secret"), 1000)} {
-		b := sealed(t, s.device(t, nil), plaintext)
+		b := sealed(t, s.sealer(t, nil), plaintext)
 		if len(plaintext) > 4 && bytes.Contains(b, plaintext[:4]) {
 			t.Fatal("the sealed value shows the plaintext")
 		}
 		// Another device value of the same machine and program: a restart.
-		back, err := s.device(t, nil).Unseal(context.Background(), b, aad)
+		back, err := s.sealer(t, nil).Unseal(context.Background(), b, aad)
 		if err != nil || !bytes.Equal(back, plaintext) {
 			t.Fatalf("%d bytes: %v", len(plaintext), err)
 		}
@@ -42,7 +42,7 @@ func (s *suite) seal(t *testing.T) {
 }
 
 func (s *suite) sealAAD(t *testing.T) {
-	d := s.device(t, nil)
+	d := s.sealer(t, nil)
 	b := sealed(t, d, []byte("secret"))
 	for _, other := range [][]byte{nil, {}, aad[:len(aad)-1], append(slices.Clone(aad), 0)} {
 		plaintext, err := d.Unseal(context.Background(), b, other)
@@ -53,7 +53,7 @@ func (s *suite) sealAAD(t *testing.T) {
 }
 
 func (s *suite) sealDamaged(t *testing.T) {
-	d := s.device(t, nil)
+	d := s.sealer(t, nil)
 	b := sealed(t, d, []byte("secret"))
 	try := func(what string, i int, changed []byte) {
 		t.Helper()
@@ -75,7 +75,7 @@ func (s *suite) sealDamaged(t *testing.T) {
 }
 
 func (s *suite) sealElsewhere(t *testing.T) {
-	b := sealed(t, s.device(t, nil), []byte("secret"))
+	b := sealed(t, s.sealer(t, nil), []byte("secret"))
 	tests := []struct {
 		change func(*Setup)
 		want   error
@@ -84,7 +84,7 @@ func (s *suite) sealElsewhere(t *testing.T) {
 		{func(d *Setup) { d.Program = "bad" }, tee.ErrOtherMeasurement},
 	}
 	for _, tt := range tests {
-		plaintext, err := s.device(t, tt.change).Unseal(context.Background(), b, aad)
+		plaintext, err := s.sealer(t, tt.change).Unseal(context.Background(), b, aad)
 		if !errors.Is(err, tt.want) || plaintext != nil {
 			t.Fatalf("got %v, want %v", err, tt.want)
 		}
@@ -92,14 +92,14 @@ func (s *suite) sealElsewhere(t *testing.T) {
 }
 
 func (s *suite) sealFresh(t *testing.T) {
-	d := s.device(t, nil)
+	d := s.sealer(t, nil)
 	if bytes.Equal(sealed(t, d, []byte("secret")), sealed(t, d, []byte("secret"))) {
 		t.Fatal("sealing twice gave the same bytes")
 	}
 }
 
 func (s *suite) sealBounds(t *testing.T) {
-	d := s.device(t, nil)
+	d := s.sealer(t, nil)
 	if _, err := d.Seal(context.Background(), make([]byte, tee.MaxSealed+1), aad); !errors.Is(err, tee.ErrSealSize) {
 		t.Fatalf("over the bound: %v", err)
 	}

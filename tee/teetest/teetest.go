@@ -1,10 +1,12 @@
 // Package teetest is the suite that every provider of tee must pass: what a verifier refuses, what an attester binds and
-// what a sealer keeps. A provider's test fills in a [Provider] and calls [Run].
+// what a sealer keeps. A provider's test fills in a [Provider] and calls [Run], or [RunVerifier] where there is no device
+// and evidence is synthetic, or [RunSealer] where there is only storage.
 //
-//	teetest.Run(t, teetest.Provider{Verifier: simulated.Verifier{}, …})
+//	teetest.Run(t, teetest.Provider{Verifier: simulated.Verifier{}, Device: …})
 //
 // The suite changes evidence byte by byte and expects a refusal each time. So a provider's formats must leave no byte
-// unsigned or ignored: padding is checked, encodings are canonical.
+// unsigned or ignored: padding is checked, encodings are canonical. Where a maker's format does, the provider says so in
+// a field, and the suite checks that what may differ changes nothing in the claims.
 package teetest
 
 import (
@@ -40,43 +42,83 @@ type Provider struct {
 	// Roots are those of the devices; OtherRoots those of the devices that are asked for with OtherRoot. Neither may
 	// certify the other's.
 	Roots, OtherRoots tee.Roots
+	// Now is the verifier's time; zero for one of the suite's choice.
+	Now time.Time
 	// Measurement returns the measurement of a program.
 	Measurement func(program string) []byte
+	// DebugMeasurement is the measurement of every program in debug mode, where the platform does not measure then.
+	DebugMeasurement []byte
+	// Evidence returns evidence that a device made; nil takes it from Device.
+	Evidence func(t *testing.T, s Setup, reportData [tee.ReportDataSize]byte) tee.Evidence
 	// Device returns a device; a test may ask for the same Setup again, as after a restart.
 	Device func(t *testing.T, s Setup) Device
-	// HasTime says that the kind signs a time.
-	HasTime bool
+	// Sealer returns the storage of a device, as Device does; nil takes the Device.
+	Sealer func(t *testing.T, s Setup) tee.Sealer
+
+	// HasTime says that the kind signs a time, Expires that evidence ends with what vouches for it.
+	HasTime, Expires bool
+	// ZeroPadding says that zeros may follow the data, as Intel's quoting libraries write them. Other bytes may not.
+	ZeroPadding bool
+	// Resigned returns the same evidence with the other signature that its key could have made: (r, n-s) for (r, s), of
+	// plain ECDSA. nil where signatures are unique.
+	Resigned func(tee.Evidence) tee.Evidence
+	// Stride makes the suite damage every Stride-th byte only, others for each kind of damage, where a verification
+	// takes milliseconds. 0 damages all.
+	Stride int
 }
 
-// Run runs the whole suite against p.
+type test struct {
+	name string
+	run  func(*testing.T)
+}
+
+// Run runs the whole suite against p, which has a Device.
 func Run(t *testing.T, p Provider) {
-	s := &suite{Provider: p, now: time.Unix(1_800_000_000, 0)}
-	tests := []struct {
-		name string
-		run  func(*testing.T)
-	}{
+	s := newSuite(p)
+	t.Run("cancelled", s.cancelled)
+	t.Run("kinds", s.kinds)
+	RunVerifier(t, s.Provider)
+	RunSealer(t, s.Provider)
+}
+
+// RunVerifier runs the tests of a verifier and of the policy's judgement on its claims. Of the makers of things p needs
+// Evidence alone.
+func RunVerifier(t *testing.T, p Provider) {
+	s := newSuite(p)
+	for _, tt := range []test{
 		{"round trip", s.roundTrip},
 		{"pure", s.pure},
 		{"kind", s.kind},
 		{"report data", s.reportData},
 		{"root", s.root},
 		{"measurement", s.measurement},
+		{"registers", s.registers},
 		{"debug", s.debug},
 		{"status", s.status},
 		{"confidence", s.confidence},
 		{"age", s.age},
+		{"expires", s.expires},
 		{"flipped", s.flipped},
 		{"truncated", s.truncated},
+		{"extended", s.extended},
+		{"resigned", s.resigned},
 		{"spliced", s.spliced},
-		{"cancelled", s.cancelled},
+	} {
+		t.Run(tt.name, tt.run)
+	}
+}
+
+// RunSealer runs the tests of storage. Of the makers of things p needs Sealer alone.
+func RunSealer(t *testing.T, p Provider) {
+	s := newSuite(p)
+	for _, tt := range []test{
 		{"seal", s.seal},
 		{"seal with other data", s.sealAAD},
 		{"seal damaged", s.sealDamaged},
 		{"seal elsewhere", s.sealElsewhere},
 		{"seal never repeats", s.sealFresh},
 		{"seal bounds", s.sealBounds},
-	}
-	for _, tt := range tests {
+	} {
 		t.Run(tt.name, tt.run)
 	}
 }
@@ -86,26 +128,47 @@ type suite struct {
 	now time.Time
 }
 
+func newSuite(p Provider) *suite {
+	s := &suite{Provider: p, now: p.Now}
+	if s.now.IsZero() {
+		s.now = time.Unix(1_800_000_000, 0)
+	}
+	if s.Evidence == nil && p.Device != nil {
+		s.Evidence = func(t *testing.T, setup Setup, data [tee.ReportDataSize]byte) tee.Evidence {
+			t.Helper()
+			ev, err := p.Device(t, setup).Attest(context.Background(), data)
+			if err != nil {
+				t.Fatalf("attest: %v", err)
+			}
+			return ev
+		}
+	}
+	if s.Sealer == nil && p.Device != nil {
+		s.Sealer = func(t *testing.T, setup Setup) tee.Sealer { return p.Device(t, setup) }
+	}
+	return s
+}
+
 const maxAge = 600
 
 var bound = tee.ReportData("teetest", [32]byte{1}, []byte("body"))
 
-func (s *suite) device(t *testing.T, change func(*Setup)) Device {
-	t.Helper()
+func (s *suite) setup(change func(*Setup)) Setup {
 	setup := Setup{Machine: "one", Program: "good", Now: s.now}
 	if change != nil {
 		change(&setup)
 	}
-	return s.Device(t, setup)
+	return setup
+}
+
+func (s *suite) sealer(t *testing.T, change func(*Setup)) tee.Sealer {
+	t.Helper()
+	return s.Sealer(t, s.setup(change))
 }
 
 func (s *suite) attest(t *testing.T, change func(*Setup)) tee.Evidence {
 	t.Helper()
-	ev, err := s.device(t, change).Attest(context.Background(), bound)
-	if err != nil {
-		t.Fatalf("attest: %v", err)
-	}
-	return ev
+	return s.Evidence(t, s.setup(change), bound)
 }
 
 // policy accepts a good device.
@@ -149,7 +212,7 @@ func (s *suite) refused(t *testing.T, ev tee.Evidence, p tee.Policy, want error)
 
 func (s *suite) roundTrip(t *testing.T) {
 	ev := s.attest(t, nil)
-	if ev.Kind != s.Verifier.Kind() || s.device(t, nil).Kind() != ev.Kind {
+	if ev.Kind != s.Verifier.Kind() {
 		t.Fatalf("kinds differ: evidence %v, verifier %v", ev.Kind, s.Verifier.Kind())
 	}
 	var back tee.Evidence
@@ -163,6 +226,12 @@ func (s *suite) roundTrip(t *testing.T) {
 	if claims.Kind != ev.Kind || claims.ReportData != bound || claims.Debug ||
 		!bytes.Equal(claims.Measurement, s.Measurement("good")) {
 		t.Fatalf("claims: %+v", claims)
+	}
+	if good := tee.Exactly(s.Measurement("good")); claims.Program != good.ID(ev.Kind) {
+		t.Fatalf("program %x, not the policy's second", claims.Program)
+	}
+	if !s.HasTime && claims.IssuedAt != 0 {
+		t.Fatalf("issued at %d, and the kind signs no time", claims.IssuedAt)
 	}
 	if s.HasTime && claims.IssuedAt != s.now.Unix() {
 		t.Fatalf("issued at %d, the platform's clock stood at %d", claims.IssuedAt, s.now.Unix())
@@ -234,10 +303,53 @@ func (s *suite) measurement(t *testing.T) {
 	s.refused(t, s.attest(t, nil), p, tee.ErrMeasurement)
 }
 
+// registers checks that claims show registers as policies name them, that each counts, and that a policy may name each
+// beside the measurement.
+func (s *suite) registers(t *testing.T) {
+	ev := s.attest(t, nil)
+	claims, err := s.verify(ev, s.policy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := tee.Exactly(claims.Measurement)
+	if !digest.Holds(claims.Registers) {
+		t.Fatalf("the measurement is not among the registers %v", claims.Registers)
+	}
+	for i, r := range claims.Registers {
+		if i > 0 && r.Name <= claims.Registers[i-1].Name {
+			t.Fatalf("register %q is not behind %q", r.Name, claims.Registers[i-1].Name)
+		}
+		p := s.policy()
+		p.Accept[0].Programs = []tee.Program{named(digest.Registers[0], r)}
+		got, err := s.verify(ev, p)
+		if err != nil || got.Program != p.Accept[0].Programs[0].ID(ev.Kind) {
+			t.Fatalf("register %q: %v", r.Name, err)
+		}
+		r.Value = slices.Clone(r.Value)
+		r.Value[len(r.Value)-1] ^= 1
+		p.Accept[0].Programs = []tee.Program{named(digest.Registers[0], r)}
+		s.refused(t, ev, p, tee.ErrMeasurement)
+	}
+}
+
+// named is the program of the digest and a register, which may be the digest itself.
+func named(digest, r tee.Register) tee.Program {
+	p := tee.Program{Registers: []tee.Register{r}}
+	if r.Name != tee.RegisterMeasurement {
+		p.Registers = append(p.Registers, digest)
+	}
+	tee.SortRegisters(p.Registers)
+	return p
+}
+
 func (s *suite) debug(t *testing.T) {
 	ev := s.attest(t, func(d *Setup) { d.Debug = true })
-	s.refused(t, ev, s.policy(), tee.ErrDebug)
 	p := s.policy()
+	if s.DebugMeasurement != nil {
+		s.refused(t, ev, p, tee.ErrMeasurement)
+		p.Accept[0].Programs = []tee.Program{tee.Exactly(s.DebugMeasurement)}
+	}
+	s.refused(t, ev, p, tee.ErrDebug)
 	p.AllowDebug = true
 	if claims, err := s.verify(ev, p); err != nil || !claims.Debug {
 		t.Fatalf("debug allowed: %+v, %v", claims, err)
@@ -274,12 +386,12 @@ func (s *suite) confidence(t *testing.T) {
 	}
 }
 
+// age moves the platform's clock or, where the kind signs no time, that of the newest thing that its report data names.
 func (s *suite) age(t *testing.T) {
 	p := s.policy()
+	p.Accept[0].MaxAge = maxAge
 	if !s.HasTime {
-		p.Accept[0].MaxAge = maxAge
 		s.refused(t, s.attest(t, nil), p, tee.ErrAge)
-		return
 	}
 	tests := []struct {
 		issued time.Duration // from now
@@ -292,71 +404,46 @@ func (s *suite) age(t *testing.T) {
 	}
 	for _, tt := range tests {
 		ev := s.attest(t, func(d *Setup) { d.Now = s.now.Add(tt.issued) })
-		if _, err := s.verify(ev, p); !errors.Is(err, tt.want) {
+		q := s.question(bound)
+		q.Bound = s.now.Add(tt.issued)
+		if s.HasTime {
+			q.Bound = s.now // which makes nothing younger than it says
+		}
+		if _, err := tee.Verify(tee.Verifiers{s.Verifier}, ev, q, p, s.Roots); !errors.Is(err, tt.want) {
 			t.Fatalf("issued %v from now: %v, want %v", tt.issued, err, tt.want)
 		}
 	}
 }
 
-// flipped changes each byte of data and collateral in three ways; none may be believed, whatever the policy and
-// whatever the changed evidence says.
-func (s *suite) flipped(t *testing.T) {
+// expires checks that evidence is believed up to the second that the claims name, and not after it.
+func (s *suite) expires(t *testing.T) {
 	ev := s.attest(t, nil)
-	for part, field := range []*[]byte{&ev.Data, &ev.Collateral} {
-		whole := *field
-		for i := range whole {
-			for _, mask := range []byte{0x01, 0x80, 0xff} {
-				*field = slices.Clone(whole)
-				(*field)[i] ^= mask
-				_, err := s.Verifier.Verify(ev, s.Roots, s.now)
-				var reason *tee.Refusal
-				if !errors.As(err, &reason) {
-					t.Fatalf("part %d, byte %d, mask %#x: %v", part, i, mask, err)
-				}
-			}
+	claims, err := s.Verifier.Verify(ev, s.Roots, s.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.Expires {
+		if claims.Expires != 0 {
+			t.Fatalf("expires at %d, and nothing should", claims.Expires)
 		}
-		*field = whole
+		return
 	}
-}
-
-func (s *suite) truncated(t *testing.T) {
-	ev := s.attest(t, nil)
-	for _, field := range []*[]byte{&ev.Data, &ev.Collateral} {
-		whole := *field
-		for n := range whole {
-			*field = whole[:n:n]
-			s.refusedByVerifier(t, ev, "cut")
-		}
-		*field = append(slices.Clone(whole), 0)
-		s.refusedByVerifier(t, ev, "extended")
-		*field = whole
+	if claims.Expires < s.now.Unix() {
+		t.Fatalf("believed, and expired at %d", claims.Expires)
 	}
-	ev.Data = make([]byte, tee.MaxData+1)
-	s.refused(t, ev, s.policy(), tee.ErrFormat)
-}
-
-func (s *suite) refusedByVerifier(t *testing.T, ev tee.Evidence, what string) {
-	t.Helper()
-	var reason *tee.Refusal
-	if _, err := s.Verifier.Verify(ev, s.Roots, s.now); !errors.As(err, &reason) {
-		t.Fatalf("%s to %d and %d bytes: %v", what, len(ev.Data), len(ev.Collateral), err)
+	end := time.Unix(claims.Expires, 0)
+	if _, err := s.Verifier.Verify(ev, s.Roots, end); err != nil {
+		t.Fatalf("at its end: %v", err)
 	}
-}
-
-// spliced shows one machine's report with another's collateral.
-func (s *suite) spliced(t *testing.T) {
-	one, two := s.attest(t, nil), s.attest(t, func(d *Setup) { d.Machine = "two" })
-	if bytes.Equal(one.Collateral, two.Collateral) {
-		t.Skip("the kind's collateral does not name the machine")
+	if _, err := s.Verifier.Verify(ev, s.Roots, end.Add(time.Second)); !errors.Is(err, tee.ErrChain) {
+		t.Fatalf("after its end: %v", err)
 	}
-	one.Collateral = two.Collateral
-	s.refusedByVerifier(t, one, "spliced")
 }
 
 func (s *suite) cancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	d := s.device(t, nil)
+	d := s.Device(t, s.setup(nil))
 	_, attestErr := d.Attest(ctx, bound)
 	_, sealErr := d.Seal(ctx, []byte("x"), nil)
 	_, unsealErr := d.Unseal(ctx, []byte("x"), nil)
@@ -364,5 +451,13 @@ func (s *suite) cancelled(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func (s *suite) kinds(t *testing.T) {
+	d := s.Device(t, s.setup(nil))
+	ev, err := d.Attest(context.Background(), bound)
+	if err != nil || d.Kind() != s.Verifier.Kind() || ev.Kind != d.Kind() {
+		t.Fatalf("kinds differ: device %v, evidence %v, verifier %v, %v", d.Kind(), ev.Kind, s.Verifier.Kind(), err)
 	}
 }

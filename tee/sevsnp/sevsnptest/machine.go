@@ -53,6 +53,8 @@ type Setup struct {
 	ChipID  [sevsnp.ChipIDSize]byte
 	Since   time.Time // from which the root and the intermediates hold, for 25 years
 	EKUntil time.Time // until which VCEK and VLEK hold; zero for 7 years from Since
+	// OtherRoot gives the root of the same name another key.
+	OtherRoot bool
 }
 
 // Machine signs reports with a VCEK and a VLEK.
@@ -74,8 +76,12 @@ func New(s Setup) (*Machine, error) {
 		created = s.EKUntil.Add(-7 * 365 * 24 * time.Hour)
 	}
 	parts := kds.TCBParts{BlSpl: s.TCB.BootLoader, TeeSpl: s.TCB.TEE, SnpSpl: s.TCB.SNP, UcodeSpl: s.TCB.Microcode}
+	keys := sim.DefaultAmdKeys()
+	if s.OtherRoot {
+		keys.Ark, keys.Ask, keys.Asvk = keys.Asvk, keys.Ark, keys.Ask
+	}
 	b := &sim.AmdSignerBuilder{
-		Keys: sim.DefaultAmdKeys(), ProductName: s.Product,
+		Keys: keys, ProductName: s.Product,
 		ArkCreationTime: s.Since, AskCreationTime: s.Since, AsvkCreationTime: s.Since,
 		VcekCreationTime: created, VlekCreationTime: created,
 		AskCustom:  sim.CertOverride{SerialNumber: SerialASK},
