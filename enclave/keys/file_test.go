@@ -268,6 +268,10 @@ func FuzzState(f *testing.F) {
 	check(f, k.SaveTrusted(ctx, []byte("header"), 8))
 	f.Add(must(k.state.marshal())(f))
 	f.Add(make([]byte, slots*secretSize+20))
+	p := newPair(f)
+	f.Add(must(p.fresh.state.marshal())(f))
+	p.handOver(f)
+	f.Add(must(p.old.state.marshal())(f))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		s, err := unmarshalState(in)
 		if err != nil {

@@ -248,8 +248,10 @@ func TestHandoverTwice(t *testing.T) {
 	if err := other.Receive(ctx, offer); !errors.Is(err, ErrOffer) {
 		t.Fatal(err)
 	}
+	before := p.freshDisk.after(false)
 	check(t, p.fresh.Receive(ctx, offer))
-	// The receiver's disk as it was before: it takes the same offer again, being the machine that it is for.
+	// The receiver's disk as it was before: it takes the same offer again, being the one release and machine that it is for.
+	check(t, openOn(t, before, p.fresh.binding).Receive(ctx, offer))
 	rolled := receiverOn(t, newMemDisk(), p.fresh.binding, p.old.Identity())
 	if err := rolled.Receive(ctx, offer); !errors.Is(err, ErrNotReceiver) {
 		t.Fatal("a disk from before the one-time key took the keys:", err)

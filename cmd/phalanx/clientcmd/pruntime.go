@@ -49,13 +49,16 @@ func handoverCommand(o *options) *cobra.Command {
 			"  phalanx relay --socket /var/lib/phalanx/w2/relay.sock --account operator --node … --endpoint https://worker.example.org:8001 &\n" +
 			"  phalanx pruntime handover --from /var/lib/phalanx/w1/relay.sock --to /var/lib/phalanx/w2/relay.sock \\\n" +
 			"    --from-home /var/lib/phalanx/w1 --to-home /var/lib/phalanx/w2 --account operator",
-		RunE: o.online(func(ctx context.Context, s *session, _ []string) (result, error) {
+		PreRunE: func(*cobra.Command, []string) error {
 			if (cfg.FromHome == "") != (cfg.ToHome == "") {
-				return nil, usage("--from-home and --to-home belong together")
+				return usage("--from-home and --to-home belong together")
 			}
 			if cfg.FromHome != "" && cfg.WithoutState {
-				return nil, usage("--without-state is for where no home is given")
+				return usage("--without-state is for where no home is given")
 			}
+			return nil
+		},
+		RunE: o.online(func(ctx context.Context, s *session, _ []string) (result, error) {
 			a, sender, err := s.poster(name, "account")
 			if err != nil {
 				return nil, err
