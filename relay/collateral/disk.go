@@ -50,11 +50,8 @@ func (e *entry) Scale(c *scale.Codec) {
 	c.Bytes(&e.answer.body, maxAnswer)
 }
 
-// openDisk makes the folder if need be, and removes what an interrupted write has left.
+// openDisk removes what an interrupted write has left. The folder is made when something is written.
 func openDisk(dir string) (*disk, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
 	left, err := filepath.Glob(filepath.Join(dir, "*"+fileSuffix+".*.tmp"))
 	if err != nil {
 		return nil, err
@@ -100,6 +97,9 @@ func (d *disk) read(q *request) (answer, time.Time, error) {
 func (d *disk) write(q *request, a answer, now time.Time) error {
 	raw, err := scale.Marshal(&entry{fileVersion, q.url.String(), uint64(max(now.Unix(), 0)), a})
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return err
 	}
 	if err := d.makeRoom(); err != nil {

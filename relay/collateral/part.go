@@ -204,7 +204,7 @@ func (r *run) attempt(ctx context.Context, q *request) (answer, *document, error
 // relied enters in the expiry that a part was used.
 func (r *run) relied(p *part) {
 	e := &r.expiry
-	if e.Fetched.IsZero() || p.fetched.Before(e.Fetched) {
+	if p.fetched.After(e.Fetched) {
 		e.Fetched = p.fetched
 	}
 	e.Until = earlier(e.Until, p.doc.ends)

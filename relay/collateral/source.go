@@ -55,7 +55,7 @@ type Config struct {
 	Update string
 	// Authorities are trusted for TLS, and no others; nil for the system's. A PCCS often signs its certificate itself.
 	Authorities *x509.CertPool
-	Cache       string        // folder of the cache, made if absent; empty for none on disk
+	Cache       string        // folder of the cache, made when needed; empty for none on disk
 	Timeout     time.Duration // of one request, its answer included; 0 for 20 s
 	// Interval is how long to wait before attempt n, from 1 on; nil for [Backoff].
 	Interval func(n int) time.Duration
@@ -72,7 +72,7 @@ type Config struct {
 type Expiry struct {
 	Until      time.Time // after which the evidence is refused; zero if nothing ends
 	Renew      time.Time // from which newer collateral is looked for; zero if nothing ends
-	Fetched    time.Time // when the oldest part was fetched; zero if nothing was
+	Fetched    time.Time // when the newest part was fetched; zero if nothing was
 	Evaluation uint32    // Intel's TCB evaluation number, the lower of both documents'; 0 for others
 	// Digest is SHA-256 of the collateral: another digest for the same platform means other collateral.
 	Digest [32]byte
@@ -111,7 +111,7 @@ func Backoff(n int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// New returns a source. It opens the cache's folder and does not ask anybody. Errors wrap [ErrConfig].
+// New returns a source. It asks nobody. Errors wrap [ErrConfig].
 func New(cfg Config) (*Source, error) {
 	s := &Source{cfg: cfg, parts: map[string]*part{}}
 	if s.cfg.Intel == "" {
