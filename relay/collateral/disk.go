@@ -90,7 +90,7 @@ func (d *disk) read(q *request) (answer, time.Time, error) {
 	if e.fetched > year9999 {
 		return answer{}, time.Time{}, errors.New("its time is out of range")
 	}
-	return e.answer, time.Unix(int64(e.fetched), 0), nil
+	return e.answer, time.Unix(int64(e.fetched), 0).UTC(), nil
 }
 
 // write puts an answer in its file, whole or not at all.

@@ -158,7 +158,7 @@ func (r *run) renew(ctx context.Context, q *request, p *part) error {
 		}
 		return err
 	}
-	*p = part{doc: d, fetched: r.now}
+	*p = part{doc: d, fetched: r.now.UTC().Truncate(time.Second)} // as a file says it
 	if r.disk != nil {
 		if err := r.disk.write(q, a, r.now); err != nil {
 			r.cfg.Log.Warn("collateral could not be kept on disk", "what", q.name, "reason", err)
