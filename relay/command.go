@@ -3,7 +3,6 @@ package relay
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -25,16 +24,14 @@ const (
 	envPassphrase = "PHALANX_PASSPHRASE"
 )
 
-// Sizes of files, in bytes.
-const (
-	maxPassphrase  = 4 << 10
-	maxAuthorities = 1 << 20
-)
+// maxPassphrase is the size of a passphrase's file, in bytes.
+const maxPassphrase = 4 << 10
 
 type options struct {
 	Config
 	home, account, passphraseFile, level string
-	authorities, cache                   string
+	cache                                string
+	services                             collateral.Flags
 }
 
 // noCache is the value of --collateral-cache that keeps nothing on disk.
@@ -75,11 +72,7 @@ func Command() *cobra.Command {
 	f.StringVar(&o.PeerListen, "peer-listen", "", "host:port of the door for other relays")
 	f.StringVar(&o.PeerURL, "peer-url", "", "URL of that door, to publish (default its address)")
 	f.StringVar(&o.Metrics, "metrics", "", "host:port for Prometheus's /metrics, and /healthz")
-	f.StringVar(&o.Collateral.Intel, "collateral-intel", collateral.DefaultIntel, "base URL of Intel's service for SGX and TDX, or of a PCCS; https, or http on this machine")
-	f.StringVar(&o.Collateral.RootCRL, "collateral-root-crl", "", "URL of the revocation list of Intel's root (default Intel's, or the PCCS's)")
-	f.StringVar(&o.Collateral.Update, "collateral-update", "standard", "TCB info and QE identity of Intel: standard, or early for those of the day of an announcement")
-	f.StringVar(&o.Collateral.AMD, "collateral-amd", collateral.DefaultAMD, "base URL of AMD's service for SEV-SNP, or of a cache of it; https, or http on this machine")
-	f.StringVar(&o.authorities, "collateral-ca", "", "file with the certificates (PEM) that are trusted for these URLs beside the system's, for a PCCS that has signed its own")
+	o.services.AddTo(f, "collateral-")
 	f.StringVar(&o.cache, "collateral-cache", "", "folder that keeps what was fetched (default collateral below --home; "+noCache+" for none)")
 	f.StringVar(&o.level, "log-level", "info", "debug, info, warn or error")
 	for _, name := range []string{"socket", "node", "account"} {
@@ -109,19 +102,11 @@ func (o *options) run(ctx context.Context, stderr io.Writer) error {
 	return Run(ctx, cfg)
 }
 
-// setCollateral fills in what the flags name: the authorities' file and the cache's folder.
+// setCollateral fills in what the flags name: the services and the cache's folder.
 func (o *options) setCollateral(c *collateral.Config) error {
-	if o.authorities != "" {
-		raw, err := readBounded(o.authorities, maxAuthorities)
-		if err != nil {
-			return fmt.Errorf("--collateral-ca: %w", err)
-		}
-		if c.Authorities, err = x509.SystemCertPool(); err != nil {
-			return fmt.Errorf("--collateral-ca: the system's certificates: %w", err)
-		}
-		if !c.Authorities.AppendCertsFromPEM(raw) {
-			return fmt.Errorf("--collateral-ca: %s has no certificate in PEM", o.authorities)
-		}
+	var err error
+	if *c, err = o.services.Resolve(); err != nil {
+		return err
 	}
 	switch o.cache {
 	case noCache:

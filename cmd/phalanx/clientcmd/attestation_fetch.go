@@ -2,7 +2,6 @@ package clientcmd
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -20,14 +19,11 @@ import (
 	"github.com/phalanx-network/phalanx/tee/sevsnp"
 )
 
-// maxAuthorities is the size of the file of --ca, in bytes.
-const maxAuthorities = 1 << 20
-
 // fetchFlags are the flags of attestation fetch.
 type fetchFlags struct {
 	*options
-	collateral.Config
-	to, authorities string
+	services collateral.Flags
+	to       string
 }
 
 func attestationFetchCommand(o *options) *cobra.Command {
@@ -46,11 +42,7 @@ What comes is not verified here: attestation verify does that.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.to, "to", "", "file to write (required)")
-	flags.StringVar(&f.Intel, "intel", collateral.DefaultIntel, "base URL of Intel's service or of a PCCS; https, or http on this machine")
-	flags.StringVar(&f.RootCRL, "root-crl", "", "URL of the revocation list of Intel's root (default Intel's, or the PCCS's)")
-	flags.StringVar(&f.Update, "update", "standard", "TCB info and QE identity of Intel: standard or early")
-	flags.StringVar(&f.AMD, "amd", collateral.DefaultAMD, "base URL of AMD's service or of a cache of it; https, or http on this machine")
-	flags.StringVar(&f.authorities, "ca", "", "file with certificates (PEM) that are trusted for these URLs beside the system's")
+	f.services.AddTo(flags, "")
 	if err := cmd.MarkFlagRequired("to"); err != nil {
 		panic(err) // the flag is defined above
 	}
@@ -69,14 +61,7 @@ func (f *fetchFlags) fetch(ctx context.Context, _ *session, args []string) (resu
 	if found.Kind == tee.KindNitro {
 		return nil, usage("%s is a Nitro document, which needs no collateral", args[0])
 	}
-	if err := f.trust(); err != nil {
-		return nil, err
-	}
-	f.Log = slog.New(slog.DiscardHandler)
-	source, err := collateral.New(f.Config)
-	if errors.Is(err, collateral.ErrConfig) {
-		return nil, usage("%v", err)
-	}
+	source, err := sourceOf(&f.services)
 	if err != nil {
 		return nil, err
 	}
@@ -96,26 +81,18 @@ func (f *fetchFlags) fetch(ctx context.Context, _ *session, args []string) (resu
 	return fetched{Kind: found.Kind.String(), File: f.to, Bytes: len(out), Until: expiry.Until.UTC(), Evaluation: expiry.Evaluation}, nil
 }
 
-// trust reads the file of --ca.
-func (f *fetchFlags) trust() error {
-	if f.authorities == "" {
-		return nil
-	}
-	file, err := os.Open(f.authorities)
+// sourceOf asks the services that flags name.
+func sourceOf(f *collateral.Flags) (*collateral.Source, error) {
+	cfg, err := f.Resolve()
 	if err != nil {
-		return usage("--ca: %v", err)
+		return nil, usage("%v", err)
 	}
-	raw, err := io.ReadAll(io.LimitReader(file, maxAuthorities))
-	if err = errors.Join(err, file.Close()); err != nil {
-		return usage("--ca: %v", err)
+	cfg.Log = slog.New(slog.DiscardHandler)
+	source, err := collateral.New(cfg)
+	if errors.Is(err, collateral.ErrConfig) {
+		return nil, usage("%v", err)
 	}
-	if f.Authorities, err = x509.SystemCertPool(); err != nil {
-		return fmt.Errorf("--ca: the system's certificates: %w", err)
-	}
-	if !f.Authorities.AppendCertsFromPEM(raw) {
-		return usage("--ca: %s has no certificate in PEM", f.authorities)
-	}
-	return nil
+	return source, err
 }
 
 // reportPEM writes certificates and lists as people keep them.
