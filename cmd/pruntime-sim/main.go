@@ -3,7 +3,9 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -30,7 +32,7 @@ func main() {
 // release is.
 var measured = "pruntime-sim"
 
-func open(home string) (enclave.Platform, error) {
+func open(_ context.Context, home string, _ *slog.Logger) (enclave.Platform, error) {
 	machine := filepath.Join(home, "machine")
 	if err := os.MkdirAll(machine, 0o700); err != nil {
 		return enclave.Platform{}, err

@@ -30,23 +30,33 @@ const (
 	exitUsage = 2
 )
 
-// Opener finds the platform; home is where a simulated one keeps its machine.
-type Opener func(home string) (enclave.Platform, error)
+// Opener finds the platform and tells the log what it found; home is where a simulated one keeps its machine.
+type Opener func(ctx context.Context, home string, log *slog.Logger) (enclave.Platform, error)
 
 // Program is a pRuntime's command line.
 type Program struct {
 	Name    string
 	Version string
 	Banner  string // shown first, in red on a terminal; empty for none
-	Open    Opener
+	// Flags adds the platform's own flags to those that every pRuntime has, and Help says in --help what they are for.
+	// Both may be left out.
+	Flags func(*flag.FlagSet)
+	Help  string
+	Open  Opener
+}
+
+// readyLine is what the program prints when its doors are open: one line of JSON. Fields may be added, none changes.
+type readyLine struct {
+	enclave.Doors
+	Platform string `json:"platform"` // the kind of its evidence
 }
 
 const usage = `%[1]s runs the enclave program of a Phalanx worker or gatekeeper; the chain gives the role.
 
   %[1]s --home DIR --chain-id ID --chain-uid HASH [--listen HOST:PORT]
 
-It prints one line of JSON on standard output when its doors are open: {"identity","socket","endpoint"}. A relay
-connects to the socket; clients call the endpoint. A gatekeeper runs without --listen. Ctrl-C or SIGTERM stops it.
+When its doors are open it prints one line of JSON on standard output: {"identity","socket","endpoint","platform"}. A
+relay connects to the socket; clients call the endpoint. A gatekeeper runs without --listen. Ctrl-C or SIGTERM stops it.
 
 Example:
   %[1]s --home /var/lib/phalanx/worker --chain-id phalanx-1 --chain-uid 0x1f…9c --listen 127.0.0.1:8000
@@ -59,6 +69,7 @@ A new release has a measurement of its own and cannot read what the old one seal
 waits there for the old one's keys, which "phalanx pruntime handover" brings:
   %[1]s --home /var/lib/phalanx/worker-next --receive 0x4a…e1 --chain-id phalanx-1 --chain-uid 0x1f…9c --listen 127.0.0.1:8001
 
+%[2]s
 Flags:
 `
 
@@ -83,14 +94,18 @@ func (p Program) Main(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	p.showBanner(stderr)
-	platform, err := p.Open(cfg.Home)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	platform, err := p.Open(ctx, cfg.Home, cfg.Log)
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", p.Name, err)
 		return exitFault
 	}
 	cfg.Platform = platform
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	cfg.Ready = func(d enclave.Doors) {
+		// A reader that has gone away is no reason to stop: the doors are open.
+		_ = json.NewEncoder(stdout).Encode(readyLine{d, platform.Attester.Kind().String()})
+	}
 	if err := enclave.Run(ctx, *cfg); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", p.Name, err)
 		return exitFault
@@ -113,7 +128,7 @@ func (p Program) configure(args []string, stdout, stderr io.Writer) (*enclave.Co
 	fs := flag.NewFlagSet(p.Name, flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.Usage = func() {
-		fmt.Fprintf(stderr, usage, p.Name)
+		fmt.Fprintf(stderr, usage, p.Name, p.Help)
 		fs.PrintDefaults()
 	}
 	fs.StringVar(&o.home, "home", "", "directory of sealed keys and encrypted state (required)")
@@ -131,6 +146,9 @@ func (p Program) configure(args []string, stdout, stderr io.Writer) (*enclave.Co
 	fs.Var(&o.ports, "http-port", "port below 1024 that contracts may reach beside 80 and 443; repeatable")
 	fs.StringVar(&o.receive, "receive", "", "identity whose keys this release takes over from the one before; for a home without keys")
 	fs.StringVar(&o.level, "log-level", "info", "debug, info, warn or error")
+	if p.Flags != nil {
+		p.Flags(fs)
+	}
 	version := fs.Bool("version", false, "print the version and exit")
 	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil, exitDone
@@ -141,7 +159,7 @@ func (p Program) configure(args []string, stdout, stderr io.Writer) (*enclave.Co
 		fmt.Fprintln(stdout, p.Name, p.Version)
 		return nil, exitDone
 	}
-	cfg, err := o.config(p.Version, stdout, stderr)
+	cfg, err := o.config(p.Version, stderr)
 	if err == nil && fs.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
@@ -152,7 +170,7 @@ func (p Program) configure(args []string, stdout, stderr io.Writer) (*enclave.Co
 	return cfg, exitDone
 }
 
-func (o options) config(software string, stdout, stderr io.Writer) (*enclave.Config, error) {
+func (o options) config(software string, stderr io.Writer) (*enclave.Config, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.level)); err != nil {
 		return nil, fmt.Errorf("--log-level: %w", err)
@@ -173,10 +191,6 @@ func (o options) config(software string, stdout, stderr io.Writer) (*enclave.Con
 		TrustingPeriod: o.trustingPeriod, Software: software, Rand: rand.Reader, Now: time.Now, Stage: o.stage,
 		Outside: enclave.Outside{Off: o.noHTTP, Allowed: o.allow, Refused: o.refuse, Ports: o.ports},
 		Log:     slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
-		Ready: func(d enclave.Doors) {
-			// A reader that has gone away is no reason to stop: the doors are open.
-			_ = json.NewEncoder(stdout).Encode(d)
-		},
 	}
 	if o.receive != "" {
 		if err := cfg.Receive.UnmarshalText([]byte(o.receive)); err != nil {

@@ -6,7 +6,9 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -27,7 +29,15 @@ const hash = "0x1111111111111111111111111111111111111111111111111111111111111111
 
 // testProgram runs on the simulated platform below home.
 func testProgram() program.Program {
-	return program.Program{Name: "pruntime-test", Version: "v1", Banner: "BANNER", Open: func(home string) (enclave.Platform, error) {
+	return program.Program{Name: "pruntime-test", Version: "v1", Banner: "BANNER", Flags: func(fs *flag.FlagSet) {
+		fs.Func("tee", "platform", func(v string) error {
+			if v != "auto" {
+				return errors.New("want auto")
+			}
+			return nil
+		})
+	}, Help: "\nHELP\n", Open: func(_ context.Context, home string, log *slog.Logger) (enclave.Platform, error) {
+		log.Info("platform found")
 		if strings.Contains(home, "no-platform") {
 			return enclave.Platform{}, errors.New("no TEE here")
 		}
@@ -95,6 +105,8 @@ func TestUsage(t *testing.T) {
 		says string
 	}{
 		"help":              {[]string{"--help"}, 0, "pruntime-test --home DIR"},
+		"platform's help":   {[]string{"--help"}, 0, "HELP"},
+		"bad platform flag": {with("--tee", "toaster"), 2, "want auto"},
 		"no arguments":      {[]string{"--log-level", "info"}, 2, "required"},
 		"unknown flag":      {with("--nonsense"), 2, "nonsense"},
 		"an argument":       {with("more"), 2, "more"},
@@ -122,9 +134,15 @@ func TestRun(t *testing.T) {
 	args := []string{"--home", home, "--chain-id", "c", "--chain-uid", hash, "--listen", "127.0.0.1:0"}
 	for range 2 { // the second start is on the first one's disk
 		cmd, stdout, stderr := start(t, args...)
-		var doors enclave.Doors
+		var doors struct {
+			enclave.Doors
+			Platform string
+		}
 		if err := json.NewDecoder(stdout).Decode(&doors); err != nil {
 			t.Fatal(err, stderr)
+		}
+		if doors.Platform != "simulated" || doors.Identity == "" {
+			t.Fatalf("ready line: %+v", doors)
 		}
 		resp, err := http.Post(doors.Endpoint+"/phalanx.enclave.v1.ClientService/Info", "application/json", strings.NewReader("{}"))
 		if err != nil {
@@ -150,8 +168,8 @@ func TestRun(t *testing.T) {
 		if err := cmd.Wait(); err != nil {
 			t.Fatal(err, stderr)
 		}
-		if !strings.Contains(stderr.String(), "BANNER") {
-			t.Error("no banner")
+		if !strings.Contains(stderr.String(), "BANNER") || !strings.Contains(stderr.String(), "platform found") {
+			t.Error("no banner or platform in", stderr)
 		}
 	}
 	// Another network's keys are refused, and left as they are.

@@ -16,6 +16,19 @@ func Trim(data []byte) ([]byte, error) {
 	return data[:q.size:q.size], nil
 }
 
+// Bound returns the kind of a quote and the report data that it carries. Nothing is verified: it tells whether a quote is
+// the one that was asked for. Errors are those of [Trim].
+func Bound(data []byte) (tee.Kind, [tee.ReportDataSize]byte, error) {
+	q, err := parseQuote(data)
+	if err != nil {
+		return 0, [tee.ReportDataSize]byte{}, err
+	}
+	if q.kind == tee.KindSGX {
+		return q.kind, parseEnclaveReport(q.body).ReportData, nil
+	}
+	return q.kind, parseTDReport(q.body).ReportData, nil
+}
+
 // Lookup is what Intel's service must be asked for to get the collateral of a quote.
 type Lookup struct {
 	Kind      tee.Kind

@@ -40,3 +40,16 @@ func TestTrim(t *testing.T) {
 		}
 	}
 }
+
+// TestBound reads before verification what verification then says.
+func TestBound(t *testing.T) {
+	for _, s := range subjects(t) {
+		kind, data, err := dcap.Bound(s.quote)
+		if err != nil || kind != s.want.Kind || data != s.want.ReportData {
+			t.Errorf("%s: %s, %x, %v", s.name, kind, data, err)
+		}
+		if _, _, err := dcap.Bound(s.quote[:100]); dcap.Reason(err) != "format" {
+			t.Errorf("%s, cut: %v", s.name, err)
+		}
+	}
+}
