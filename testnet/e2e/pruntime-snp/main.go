@@ -23,7 +23,9 @@ func main() {
 	var socket string
 	os.Exit(program.Program{
 		Name: "pruntime-snp", Version: version.Version, Banner: "IMITATED SEV-SNP GUEST: NO CONFIDENTIALITY. FOR TESTS ONLY.",
-		Flags: func(fs *flag.FlagSet) { fs.StringVar(&socket, "guest", "", "Unix socket of the imitated guest's device (required)") },
+		Flags: func(fs *flag.FlagSet) {
+			fs.StringVar(&socket, "guest", "", "Unix socket of the imitated guest's device (required)")
+		},
 		Open: func(ctx context.Context, _ string, _ *slog.Logger) (enclave.Platform, error) {
 			if socket == "" {
 				return enclave.Platform{}, errors.New("--guest is required")
