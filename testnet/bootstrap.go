@@ -153,18 +153,11 @@ func (f *founder) found(ctx context.Context) error {
 			create.Members = append(create.Members, u.identity.Bytes())
 		}
 	}
+	if f.hardware != nil && len(there.Clusters) == 0 {
+		return f.founding(ctx, name, create)
+	}
 	var msgs []sdk.Msg
-	if len(named.Identities) == 0 && f.hardware != nil {
-		err := f.propose(ctx, "Name the gatekeeper", func(authority string) sdk.Msg {
-			return &registrytypes.MsgNameGatekeepers{Authority: authority, Identities: name.Identities}
-		})
-		if err == nil {
-			err = f.named(ctx)
-		}
-		if err != nil {
-			return err
-		}
-	} else if len(named.Identities) == 0 {
+	if len(named.Identities) == 0 {
 		msgs = append(msgs, name)
 	}
 	if len(there.Clusters) == 0 {

@@ -233,7 +233,7 @@ func (d *Devnet) startEnclave(ctx context.Context, u *unit) (err error) {
 	}
 	program := d.bin.Pruntime
 	if d.hardware != nil {
-		program, args = d.hardware.Program, append(args, d.hardware.Arguments(u.id)...)
+		program, args = d.hardware.Program, append(args, d.hardware.Pruntime(u.id)...)
 	}
 	if u.heir != nil {
 		program, args = u.heir.program, append(args, "--receive", u.heir.identity.String())
@@ -285,7 +285,7 @@ func (d *Devnet) startRelay(u *unit) (err error) {
 		args = append(args, "--peer-listen", e.Peer)
 	}
 	if d.hardware != nil {
-		args = append(args, d.hardware.Relay...)
+		args = append(args, d.hardware.Relay(u.id)...)
 	}
 	id := u.id + relaySuffix
 	u.relay, err = launch(d.launcher, id, d.log(id), nil, d.died, d.bin.Phalanx, args...)

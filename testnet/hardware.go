@@ -14,21 +14,23 @@ import (
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
 	"github.com/cosmos/gogoproto/proto"
 
+	clustertypes "github.com/phalanx-network/phalanx/chain/x/cluster/types"
 	registrytypes "github.com/phalanx-network/phalanx/chain/x/registry/types"
 	"github.com/phalanx-network/phalanx/client/account"
 	"github.com/phalanx-network/phalanx/client/tx"
+	"github.com/phalanx-network/phalanx/wire"
 )
 
 // Hardware makes a network as production has it: no account decides anything, and simulated evidence does not count.
-// Governance names the gatekeeper: the validators vote. The caller has the platform that the enclaves run on.
+// Governance names the gatekeeper and creates the cluster, whose workers have an operator each: the validators vote. The caller
+// has the platform that the enclaves run on.
 type Hardware struct {
 	// Registry is the registry's genesis, of genesis.HardwareRegistry say; the intervals of the devnet replace its own.
 	Registry *registrytypes.GenesisState
-	// Program is the pruntime of every enclave, and Arguments are those that one is given beside its usual ones; both are
-	// for this run only, as Relay, which are every relay's.
-	Program   string
-	Arguments func(id string) []string
-	Relay     []string
+	// Program is the pruntime of every enclave. Pruntime and Relay return the arguments that an enclave's and its relay's are
+	// given beside their usual ones. All three are for this run only.
+	Program         string
+	Pruntime, Relay func(id string) []string
 	// VotingPeriod is how long governance votes.
 	VotingPeriod time.Duration
 }
@@ -37,8 +39,8 @@ type Hardware struct {
 const minimalDeposit = 1_000_000
 
 func (h *Hardware) check() error {
-	if h.Registry == nil || h.Program == "" || h.Arguments == nil || h.VotingPeriod < 2*time.Second {
-		return fmt.Errorf("%w: hardware needs a registry, a program with its arguments, and at least two seconds to vote", ErrOptions)
+	if h.Registry == nil || h.Program == "" || h.Pruntime == nil || h.Relay == nil || h.VotingPeriod < 2*time.Second {
+		return fmt.Errorf("%w: hardware needs a registry, a program, arguments, and at least two seconds to vote", ErrOptions)
 	}
 	if h.Registry.Params.Network.Simulated {
 		return fmt.Errorf("%w: hardware with a registry that takes the simulated platform", ErrOptions)
@@ -56,15 +58,41 @@ func (h *Hardware) governance() proto.Message {
 	return g
 }
 
-// propose brings a message that governance alone may send to a vote, and has every validator say yes.
-func (f *founder) propose(ctx context.Context, title string, message func(authority string) sdk.Msg) error {
+// founding has governance name the gatekeeper and create the cluster, in one proposal.
+func (f *founder) founding(ctx context.Context, name *registrytypes.MsgNameGatekeepers, create *clustertypes.MsgCreateCluster) error {
 	governance := account.Bech32([20]byte(authtypes.NewModuleAddress(govtypes.ModuleName)))
-	inner, err := codectypes.NewAnyWithValue(message(governance))
+	name.Authority, create.Creator = governance, governance
+	if err := f.propose(ctx, "Name the gatekeeper and create a cluster", name, create); err != nil {
+		return err
+	}
+	var made clustertypes.QueryClustersResponse
+	if err := f.query(ctx, "/phalanx.cluster.v1.Query/Clusters", &clustertypes.QueryClustersRequest{}, &made); err != nil {
+		return err
+	}
+	if len(made.Clusters) != 1 {
+		return fmt.Errorf("governance has created %d clusters", len(made.Clusters))
+	}
+	id, err := wire.ParseDigest[wire.ClusterID](made.Clusters[0].Id)
 	if err != nil {
 		return err
 	}
+	f.cluster = id
+	f.say("governance has decided: cluster %s", id)
+	return nil
+}
+
+// propose brings messages that governance alone may send to a vote, and has every validator say yes.
+func (f *founder) propose(ctx context.Context, title string, messages ...sdk.Msg) error {
+	var inner []*codectypes.Any
+	for _, m := range messages {
+		x, err := codectypes.NewAnyWithValue(m)
+		if err != nil {
+			return err
+		}
+		inner = append(inner, x)
+	}
 	result, err := f.send(ctx, []sdk.Msg{&govv1.MsgSubmitProposal{
-		Messages: []*codectypes.Any{inner}, Proposer: f.sender.Address(), Title: title, Summary: title,
+		Messages: inner, Proposer: f.sender.Address(), Title: title, Summary: title,
 		InitialDeposit: sdk.NewCoins(sdk.NewCoin(registrytypes.Denom, math.NewInt(minimalDeposit))),
 	}})
 	if err != nil {
@@ -111,13 +139,4 @@ func (f *founder) vote(ctx context.Context, name string, proposal uint64) error 
 	}
 	_, err = sender.Do(ctx, tx.Options{Gas: bootstrapGas}, &govv1.MsgVote{ProposalId: proposal, Voter: sender.Address(), Option: govv1.OptionYes})
 	return err
-}
-
-// named waits until the gatekeepers that governance has named are in force.
-func (f *founder) named(ctx context.Context) error {
-	return f.await(ctx, "the gatekeeper to be in force", nil, func() (bool, error) {
-		var out registrytypes.QueryGatekeepersResponse
-		err := f.query(ctx, "/phalanx.registry.v1.Query/Gatekeepers", &registrytypes.QueryGatekeepersRequest{}, &out)
-		return err == nil && len(out.Identities) > 0, err
-	})
 }
