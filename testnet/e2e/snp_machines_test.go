@@ -173,6 +173,8 @@ func (g *guests) hardware(program string, s *service) *testnet.Hardware {
 	return &testnet.Hardware{
 		Program: program, VotingPeriod: 3 * time.Second,
 		Pruntime: func(id string) []string { return []string{"--guest", g.socket(id)} },
-		Relay:    func(id string) []string { return []string{"--collateral-amd", s.URL, "--collateral-cache", g.cache(id)} },
+		Relay: func(id string) []string {
+			return []string{"--collateral-amd", s.URL, "--collateral-cache", g.cache(id)}
+		},
 	}
 }

@@ -92,7 +92,7 @@ func TestSNPNetwork(t *testing.T) {
 	program, err := snpProgram()
 	must(t, err)
 	g.add(t, "old", low)
-	n.refusedBecause(t, n.joiner(t, g, program, "old", "alice", s.URL), "status OutOfDate")
+	n.refusedBecause(t, n.joiner(t, g, program, "old", "alice", s.URL), "TCB status is not accepted: OutOfDate")
 	g.add(t, "revoked", levels)
 	n.refusedBecause(t, n.joiner(t, g, program, "revoked", "bob", g.serve(t, sevsnptest.SerialASK).URL), "revoked")
 }
@@ -107,7 +107,7 @@ func (n *network) refusedBecause(t *testing.T, log, why string) {
 			return err
 		}
 		for line := range strings.Lines(string(raw)) {
-			if strings.Contains(line, "evidence") && strings.Contains(line, why) {
+			if strings.Contains(line, "refused=") && strings.Contains(line, why) {
 				t.Logf("the relay says: %s", line)
 				return nil
 			}
