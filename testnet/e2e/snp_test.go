@@ -89,6 +89,7 @@ func TestSNPNetwork(t *testing.T) {
 	c.add(t, 1)
 	c.exact(t, n.workers...)
 
+	n.snpGovernance(t)
 	program, err := snpProgram()
 	must(t, err)
 	g.add(t, "old", low)
@@ -175,4 +176,26 @@ func (n *network) snpUnderProductionRoots(t *testing.T, worker sr25519.PublicKey
 			t.Errorf("under %s: %v", name, err)
 		}
 	}
+}
+
+// snpGovernance names the gatekeepers by the command line: the proposal does nothing by itself, and passes when the validator
+// has voted.
+func (n *network) snpGovernance(t *testing.T) {
+	t.Helper()
+	named, err := n.client.Gatekeepers(limit(t))
+	must(t, err)
+	same(t, "gatekeepers", len(named.Record.Members), 1)
+	answer, code := n.cli(t, "gatekeeper", "name", named.Record.Members[0].String(), "--payer", "alice")
+	same(t, "exit code of the proposal", code, 0)
+	id := string(answer["proposal"])
+	same(t, "its number", id, "2")
+	_, code = n.cli(t, "proposal", "vote", id, "yes", "--payer", "validator-node-0")
+	same(t, "exit code of the vote", code, 0)
+	eventually(t, func(ctx context.Context) error {
+		list, err := n.client.Gatekeepers(ctx)
+		if err == nil && list.Record.Since <= named.Record.Since {
+			err = fmt.Errorf("the gatekeepers are those since %d", list.Record.Since)
+		}
+		return err
+	})
 }

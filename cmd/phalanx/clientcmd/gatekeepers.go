@@ -1,6 +1,7 @@
 package clientcmd
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -37,12 +38,12 @@ func nameGatekeepersCommand(o *options) *cobra.Command {
 // identitiesOf reads identities, each once.
 func identitiesOf(words []string) ([][]byte, error) {
 	var out [][]byte
-	for i, word := range words {
+	for _, word := range words {
 		var pk sr25519.PublicKey
 		if err := pk.UnmarshalText([]byte(word)); err != nil {
 			return nil, usage("identity %.80q: %v", word, err)
 		}
-		if slices.Contains(words[:i], word) {
+		if slices.ContainsFunc(out, func(before []byte) bool { return bytes.Equal(before, pk.Bytes()) }) {
 			return nil, usage("identity %s comes twice", pk)
 		}
 		out = append(out, pk.Bytes())
