@@ -23,7 +23,7 @@ type Result struct {
 	Enclave    *EnclaveReport
 	TD         *TDReport
 	ReportData [64]byte // what the program asked to be bound
-	Debug      bool     // the program's memory can be read from outside
+	Debug      bool     // the program's memory can be read from outside: by a debugger, or as a domain that is migratable
 
 	Status     tee.TCBStatus // of all parts together, see [Combine]
 	Advisories []string      // of all parts, each once: platform's, TDX module's, QE's, each in Intel's order
@@ -75,7 +75,7 @@ func (r *Result) setBody(q *quote) {
 		return
 	}
 	r.TD = parseTDReport(q.body)
-	r.ReportData, r.Debug = r.TD.ReportData, r.TD.Debug()
+	r.ReportData, r.Debug = r.TD.ReportData, r.TD.Debug() || r.TD.Migratable()
 }
 
 func part(v *verdict) Part { return Part{Status: v.status, TCBDate: v.date, Advisories: v.advisories} }

@@ -48,6 +48,7 @@ func TestUnderPolicy(t *testing.T) {
 		{"all is well", func(*dcaptest.World) {}, nil},
 		{"padded", func(w *dcaptest.World) { w.Padding = 9 }, nil},
 		{"debug", func(w *dcaptest.World) { w.TD.TDAttributes[0], w.Enclave.Attributes[0] = 1, 7 }, tee.ErrDebug},
+		{"a service domain may take the memory", func(w *dcaptest.World) { w.TD.TDAttributes[3] |= 0x20; w.Enclave.Attributes[0] = 7 }, tee.ErrDebug},
 		{"other program", func(w *dcaptest.World) { w.TD.RTMR[3][0]++; w.Enclave.MRENCLAVE[0]++ }, tee.ErrMeasurement},
 		{"other report data", func(w *dcaptest.World) { w.TD.ReportData[0]++; w.Enclave.ReportData[0]++ }, tee.ErrReportData},
 		{"out of date", func(w *dcaptest.World) { w.QE.ISVSVN = 6 }, tee.ErrStatus},
