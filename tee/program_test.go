@@ -96,6 +96,8 @@ func TestValidatePrograms(t *testing.T) {
 		{tee.KindTDX, "rtmr0 rtmr1 rtmr2 rtmr3", false},
 		{tee.KindTDX, "mrowner", false},
 		{tee.KindSEVSNP, "host_data measurement", true},
+		{tee.KindSEVSNP, "guest_policy measurement vmpl", true},
+		{tee.KindSEVSNP, "guest_policy vmpl", false},
 		{tee.KindSEVSNP, "author_key_digest family_id host_data id_key_digest image_id", false},
 		{tee.KindNitro, "pcr0", true},
 		{tee.KindNitro, "pcr0 pcr1 pcr31 pcr8", true},
