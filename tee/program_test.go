@@ -90,6 +90,8 @@ func TestValidatePrograms(t *testing.T) {
 		{tee.KindTDX, "measurement", true},
 		{tee.KindTDX, "mrtd rtmr0 rtmr1 rtmr2", true},
 		{tee.KindTDX, "mrconfigid mrowner mrownerconfig mrseam mrservicetd mrsignerseam mrtd rtmr0 rtmr1 rtmr2 rtmr3", true},
+		{tee.KindTDX, "measurement td_attributes xfam", true},
+		{tee.KindTDX, "td_attributes xfam", false},
 		{tee.KindTDX, "mrtd", false},
 		{tee.KindTDX, "mrtd rtmr0 rtmr1", false},
 		{tee.KindTDX, "mrtd rtmr1 rtmr2", false},
