@@ -5,19 +5,28 @@ import (
 
 	"cosmossdk.io/math"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	consensustypes "github.com/cosmos/cosmos-sdk/x/consensus/types"
+	distrtypes "github.com/cosmos/cosmos-sdk/x/distribution/types"
 	govkeeper "github.com/cosmos/cosmos-sdk/x/gov/keeper"
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
+	minttypes "github.com/cosmos/cosmos-sdk/x/mint/types"
+	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
 
 	registrytypes "github.com/phalanx-network/phalanx/chain/x/registry/types"
 )
 
 // grave are the messages that decide whom enclaves give keys to: which evidence and which programs are believed, who the
-// gatekeepers are, and the program that judges all this. A proposal with one of them passes only if two thirds of all
-// bonded stake say yes, whatever the parameters of x/gov are.
+// gatekeepers are, and the program that judges all this; and those that decide whose stake is bonded, without which a
+// majority of those who vote could first make itself two thirds: by a set of one validator, by jailing the others, or by
+// minting for itself. A proposal with one of them passes only if two thirds of all bonded stake say yes, whatever the
+// parameters of x/gov are.
 var grave = []sdk.Msg{
 	&registrytypes.MsgUpdatePolicy{}, &registrytypes.MsgNameGatekeepers{}, &registrytypes.MsgUpdateParams{},
 	&upgradetypes.MsgSoftwareUpgrade{},
+	&stakingtypes.MsgUpdateParams{}, &slashingtypes.MsgUpdateParams{}, &minttypes.MsgUpdateParams{},
+	&distrtypes.MsgUpdateParams{}, &consensustypes.MsgUpdateParams{},
 }
 
 // isGrave reports whether a proposal holds a grave message. Messages that carry others (of x/gov itself) only make further

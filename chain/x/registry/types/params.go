@@ -110,7 +110,7 @@ func (t *Trust) Scale(c *scale.Codec) {
 }
 
 // ParseTrust decodes and checks a policy, roots and the gatekeepers' level. The simulated platform's kind and root are
-// refused where simulated is false.
+// refused where simulated is false, and so is debug.
 func ParseTrust(policy, roots []byte, gatekeepers uint32, simulated bool) (Trust, error) {
 	var t Trust
 	if err := scale.Unmarshal(policy, &t.Policy); err != nil {
@@ -133,6 +133,9 @@ func ParseTrust(policy, roots []byte, gatekeepers uint32, simulated bool) (Trust
 	}
 	if len(t.Roots.Of(tee.KindSimulated)) > 0 {
 		return t, errorsmod.Wrap(ErrParams, "roots name the simulated platform's on a network that does not accept it")
+	}
+	if t.Policy.AllowDebug {
+		return t, errorsmod.Wrap(ErrParams, "policy allows debug, in which the host reads every key, outside simulated networks")
 	}
 	if t.GatekeeperConfidence == tee.ConfidenceNone {
 		return t, errorsmod.Wrap(ErrParams, "gatekeepers need a confidence level outside simulated networks")
