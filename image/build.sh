@@ -24,7 +24,7 @@ die() { echo "image/build.sh: $*" >&2; exit 1; }
 step() { echo "==> $*" >&2; }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-chain_id= chain_uid= out=$here/out mirror= accept=
+chain_id='' chain_uid='' out=$here/out mirror='' accept=''
 while [ $# -gt 0 ]; do
   case $1 in
     --chain-id|--chain-uid|--out|--mirror)
@@ -84,7 +84,7 @@ elif ! diff -u "$here/packages.lock" "$out/packages" >&2; then
 fi
 
 step "pruntime"
-(cd "$here/.." && CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOAMD64=v1 GOFLAGS= \
+(cd "$here/.." && CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOAMD64=v1 GOFLAGS='' \
   go build -trimpath -buildvcs=false -ldflags '-buildid= -s -w' -o "$work/pruntime" ./cmd/pruntime)
 
 step "configuration"
@@ -96,7 +96,7 @@ install -m 0755 "$work/pruntime" "$root/usr/bin/pruntime"
 cp -R --no-preserve=ownership "$here/root/." "$root/"
 printf 'CHAIN_ID=%s\nCHAIN_UID=%s\n' "$chain_id" "$chain_uid" > "$root/etc/phalanx.env"
 # What a guest has no use for, or what differs from build to build. No program may start a login or a shell by itself.
-rm -rf "$root"/boot "$root"/var/cache/* "$root"/var/lib/apt "$root"/var/lib/dpkg "$root"/var/log/* "$root"/tmp/* \
+rm -rf "${root:?}"/boot "$root"/var/cache/* "$root"/var/lib/apt "$root"/var/lib/dpkg "$root"/var/log/* "$root"/tmp/* \
   "$root"/etc/hostname "$root"/etc/resolv.conf "$root"/etc/apt "$root"/var/lib/systemd/random-seed "$root"/var/lib/systemd/catalog \
   "$root"/etc/passwd- "$root"/etc/group- "$root"/etc/shadow- "$root"/etc/gshadow- "$root"/etc/machine-id "$root"/var/lib/dbus/machine-id \
   "$root"/usr/share/bash-completion "$root"/usr/share/zsh "$root"/var/cache/ldconfig "$root"/etc/ssl/certs/java

@@ -84,7 +84,7 @@ func Compute(g Guest) ([Size]byte, error) {
 		d.page(pageNormal, fw.base+uint64(at), g.Firmware[at:at+pageSize])
 	}
 	if err := d.sections(fw, g); err != nil {
-		return d, err
+		return digest{}, err
 	}
 	// The first vCPU starts at the reset vector, the others where the firmware says.
 	const reset = 0xFFFFFFF0
