@@ -270,8 +270,21 @@ func TestCacheIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &clock{first.Add(day)}
+	if err := os.Chtimes(left, first, first); err != nil {
+		t.Fatal(err)
+	}
+	others := filepath.Join(dir, "intel-root-crl.collateral.124.tmp") // another relay is writing it
+	if err := os.WriteFile(others, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(others, c.at, c.at); err != nil {
+		t.Fatal(err)
+	}
 	if _, _, err := source(t, serve(t, h), c, func(cfg *collateral.Config) { cfg.Cache = dir }).Complete(t.Context(), ev); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Stat(others); err != nil {
+		t.Errorf("what another relay writes was removed: %v", err)
 	}
 	files := must[[]string](t)(filepath.Glob(filepath.Join(dir, "*")))
 	if len(files) > 256 {

@@ -50,13 +50,19 @@ func (e *entry) Scale(c *scale.Codec) {
 	c.Bytes(&e.answer.body, maxAnswer)
 }
 
+// abandoned is after how long a file that is being written counts as left by an interrupted write. Relays may share a folder.
+const abandoned = time.Hour
+
 // openDisk removes what an interrupted write has left. The folder is made when something is written.
-func openDisk(dir string) (*disk, error) {
+func openDisk(dir string, now time.Time) (*disk, error) {
 	left, err := filepath.Glob(filepath.Join(dir, "*"+fileSuffix+".*.tmp"))
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range left {
+		if info, err := os.Stat(name); err != nil || now.Sub(info.ModTime()) < abandoned {
+			continue // gone, or another relay's
+		}
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}

@@ -142,7 +142,7 @@ func New(cfg Config) (*Source, error) {
 	}
 	s.defaults()
 	if cfg.Cache != "" {
-		d, err := openDisk(cfg.Cache)
+		d, err := openDisk(cfg.Cache, s.cfg.Now())
 		if err != nil {
 			return nil, fmt.Errorf("%w: cache: %w", ErrConfig, err)
 		}

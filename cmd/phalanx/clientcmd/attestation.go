@@ -28,9 +28,9 @@ const maxEvidenceFile = 2*tee.MaxCollateral + 4<<10
 
 func attestationCommand() *cobra.Command {
 	o := &options{}
-	cmd := &cobra.Command{Use: "attestation", Short: "Judge attestation evidence", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "attestation", Short: "Judge attestation evidence, compute measurements", Args: cobra.NoArgs}
 	o.addTo(cmd)
-	cmd.AddCommand(attestationVerifyCommand(o), attestationFetchCommand(o))
+	cmd.AddCommand(attestationVerifyCommand(o), attestationFetchCommand(o), attestationMeasureCommand(o))
 	return cmd
 }
 
