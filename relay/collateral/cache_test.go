@@ -124,7 +124,7 @@ func TestDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := must[[]string](t)(filepath.Glob(filepath.Join(dir, "*")))
+	files := must[[]string](t)(filepath.Glob(filepath.Join(dir, "*.collateral")))
 	if len(files) != 4 {
 		t.Fatalf("%q", files)
 	}
@@ -286,7 +286,7 @@ func TestCacheIsBounded(t *testing.T) {
 	if _, err := os.Stat(others); err != nil {
 		t.Errorf("what another relay writes was removed: %v", err)
 	}
-	files := must[[]string](t)(filepath.Glob(filepath.Join(dir, "*")))
+	files := must[[]string](t)(filepath.Glob(filepath.Join(dir, "*.collateral")))
 	if len(files) > 256 {
 		t.Errorf("%d files", len(files))
 	}
