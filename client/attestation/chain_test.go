@@ -55,7 +55,7 @@ func TestPolicyForChain(t *testing.T) {
 
 func TestPoliciesThatNoChainTakes(t *testing.T) {
 	for _, bad := range []string{
-		`{"accept":[{"kind":"tdx"}]}`, // any program
+		`{"accept":[{"kind":"tdx"}]}`,                                // any program
 		`{"accept":[{"kind":"tdx","measurements":[{"mrtd":"00"}]}]}`, // any kernel
 		`{"accept":[{"kind":"sgx-dcap-v3","measurements":[{"mrsigner":"00"}]}]}`,
 		`{"accept":[{"kind":"tpm","measurements":["00"]}]}`,
