@@ -22,7 +22,8 @@ var layers = []struct {
 	{"enclave", []string{"enclave", "light", "tee", "wire", "crypto"}, "the enclave is the trust boundary"},
 	{"chain", []string{"chain", "tee", "wire", "crypto", "version"}, "validators never see inside an enclave"},
 	{"client", []string{"client", "chain/x", "light", "tee", "wire", "crypto"}, "clients link verifiers and types only"},
-	{"relay", []string{"relay", "client", "light", "wire", "crypto", "chain/x"}, "the relay reaches the enclave through RPC only"},
+	// tee, for the relay completes evidence with collateral: it reads what a quote says of its platform, and judges as a validator would.
+	{"relay", []string{"relay", "client", "light", "tee", "wire", "crypto", "chain/x"}, "the relay reaches the enclave through RPC only"},
 	{"testnet", []string{""}, ""},
 	{"cmd", []string{""}, ""},
 	{"bench", []string{""}, ""},
@@ -44,6 +45,7 @@ var forbidden = []struct {
 	{"cmd/pruntime", "testing", "production links no test code of ours or others"},
 	{"chain", module + "/tee/simulated/device", "validators link verifiers only"},
 	{"client", module + "/tee/simulated/device", "clients link verifiers only"},
+	{"relay", module + "/tee/simulated/device", "relays link verifiers only"},
 	{"cmd/phalanx", "github.com/google/go-sev-guest/verify", "it takes the clock and the network where it is not told otherwise"},
 	{"chain", module + "/tee/hardware", "validators link verifiers only"},
 	{"chain", module + "/tee/sevsnp/device", "validators link verifiers only"},

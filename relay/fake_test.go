@@ -25,6 +25,8 @@ import (
 	"github.com/phalanx-network/phalanx/client/tx"
 	"github.com/phalanx-network/phalanx/crypto/scale"
 	"github.com/phalanx-network/phalanx/crypto/sr25519"
+	"github.com/phalanx-network/phalanx/relay/collateral"
+	"github.com/phalanx-network/phalanx/tee"
 	"github.com/phalanx-network/phalanx/wire"
 	pb "github.com/phalanx-network/phalanx/wire/enclavev1"
 )
@@ -187,6 +189,8 @@ type fakeEnclave struct {
 	pruned      uint64
 	needsReg    bool
 	role        string
+	platform    string
+	evidence    tee.Evidence // of the simulated platform, unless a test says otherwise
 	outFirst    uint64
 	outbox      [][]byte
 
@@ -220,9 +224,11 @@ func (e *fakeEnclave) restart() {
 }
 
 func (e *fakeEnclave) status() *pb.StatusResponse {
+	incarnation := wire.Incarnation{e.incarnation}
 	st := &pb.StatusResponse{
-		Identity: e.key.Public().Bytes(), Incarnation: []byte{e.incarnation}, Height: e.height, Trusted: e.trusted,
+		Identity: e.key.Public().Bytes(), Incarnation: incarnation[:], Height: e.height, Trusted: e.trusted,
 		NeedsRoot: e.needsRoot, NeedsRegistration: e.needsReg, Role: e.role,
+		Platform:    e.platform,
 		OutboxFirst: e.outFirst, OutboxNext: e.outFirst + uint64(len(e.outbox)),
 	}
 	for _, k := range e.wants {
@@ -337,7 +343,9 @@ func (e *fakeEnclave) Register(context.Context, *connect.Request[pb.RegisterRequ
 		return nil, refuse(connect.CodeFailedPrecondition, "not ready")
 	}
 	e.registrations++
-	return connect.NewResponse(&pb.RegisterResponse{Registration: []byte{e.incarnation}}), nil
+	return connect.NewResponse(&pb.RegisterResponse{
+		Registration: []byte{e.incarnation}, Evidence: scale.MustMarshal(&e.evidence), Signature: []byte{1},
+	}), nil
 }
 
 func (e *fakeEnclave) Outbox(_ context.Context, r *connect.Request[pb.OutboxRequest]) (*connect.Response[pb.OutboxResponse], error) {
@@ -388,11 +396,20 @@ func (fakeAccount) PublicKey() cryptotypes.PubKey    { return nil }
 func (fakeAccount) SignChain([]byte) ([]byte, error) { return nil, errors.New("not used") }
 func (fakeAccount) Address() wire.Account            { return wire.Account{1} }
 
+// plainCollateral leaves evidence as it is.
+type plainCollateral struct{}
+
+func (plainCollateral) Complete(_ context.Context, ev tee.Evidence) (tee.Evidence, collateral.Expiry, error) {
+	return ev, collateral.Expiry{}, nil
+}
+
+func (plainCollateral) Stats() collateral.Stats { return collateral.Stats{} }
+
 func testSession(c *fakeChain, e *fakeEnclave) (*session, *fakeSender) {
 	sender := &fakeSender{}
 	r := &relay{
 		cfg:     Config{Account: fakeAccount{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil))},
-		enclave: e, metrics: newMetrics(),
+		enclave: e, metrics: newMetrics(), collateral: plainCollateral{}, clock: time.Now,
 	}
 	return newSession(r, c, sender), sender
 }

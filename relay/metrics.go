@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/phalanx-network/phalanx/relay/collateral"
 	pb "github.com/phalanx-network/phalanx/wire/enclavev1"
 )
 
@@ -29,6 +30,11 @@ type metrics struct {
 	resubmissions atomic.Uint64
 	failures      atomic.Uint64
 	states        atomic.Uint64
+
+	collateralFetches  atomic.Uint64
+	collateralFailures atomic.Uint64
+	collateralUntil    atomic.Int64 // Unix seconds; 0 for none
+	collateralFetched  atomic.Int64 // Unix seconds; 0 for none
 }
 
 func newMetrics() *metrics { return &metrics{start: time.Now()} }
@@ -51,6 +57,27 @@ func (m *metrics) brought(r *pb.AdvanceRequest) {
 			m.bytes.Add(uint64(len(x)))
 		}
 	}
+}
+
+// collateral takes a source's figures, and how long what it gave last serves.
+func (m *metrics) collateral(st collateral.Stats, e collateral.Expiry) {
+	m.collateralFetches.Store(st.Fetches)
+	m.collateralFailures.Store(st.Failures)
+	if !e.Until.IsZero() {
+		m.collateralUntil.Store(e.Until.Unix())
+	}
+	if !e.Fetched.IsZero() {
+		m.collateralFetched.Store(e.Fetched.Unix())
+	}
+}
+
+// collateralAge is the time since the newest part of what was used was fetched, in seconds; 0 without one.
+func (m *metrics) collateralAge() float64 {
+	at := m.collateralFetched.Load()
+	if at == 0 {
+		return 0
+	}
+	return max(time.Since(time.Unix(at, 0)).Seconds(), 0)
 }
 
 func (m *metrics) handler() http.Handler {
@@ -90,6 +117,10 @@ func (m *metrics) text(w http.ResponseWriter, _ *http.Request) {
 		{"submitted_total", "counter", "Messages of the enclave sent.", float64(m.submitted.Load())},
 		{"resubmissions_total", "counter", "Times that messages were sent again.", float64(m.resubmissions.Load())},
 		{"failures_total", "counter", "Sessions that ended with an error.", float64(m.failures.Load())},
+		{"collateral_fetches_total", "counter", "Answers of the makers' services that were used.", float64(m.collateralFetches.Load())},
+		{"collateral_failures_total", "counter", "Requests to the makers' services that failed.", float64(m.collateralFailures.Load())},
+		{"collateral_expiry_seconds", "gauge", "Unix time at which the collateral used last ends; 0 for none.", float64(m.collateralUntil.Load())},
+		{"collateral_age_seconds", "gauge", "Time since its newest part was fetched.", m.collateralAge()},
 		{"states_fetched_total", "counter", "Snapshots fetched from other members.", float64(m.states.Load())},
 	} {
 		name := "phalanx_relay_" + x.name

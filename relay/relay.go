@@ -17,6 +17,7 @@ import (
 
 	"github.com/phalanx-network/phalanx/client/node"
 	"github.com/phalanx-network/phalanx/client/tx"
+	"github.com/phalanx-network/phalanx/relay/collateral"
 	"github.com/phalanx-network/phalanx/wire"
 	pb "github.com/phalanx-network/phalanx/wire/enclavev1"
 	"github.com/phalanx-network/phalanx/wire/enclavev1/enclavev1connect"
@@ -39,6 +40,9 @@ type Config struct {
 	PeerListen string   // host:port of the door for other relays; empty for none
 	PeerURL    string   // the URL of that door, to publish; empty for its address
 	Metrics    string   // host:port for /metrics and /healthz; empty for none
+	// Collateral says where the makers' statements about hardware come from. Its Check and Log are set by [Run] where they
+	// are nil.
+	Collateral collateral.Config
 	Log        *slog.Logger
 }
 
@@ -83,6 +87,10 @@ type relay struct {
 	outbox   outbox
 	once     once
 	said     said
+
+	collateral Collateral
+	attest     attestation
+	clock      func() time.Time
 }
 
 // Run relays until ctx ends, and then returns nil. Any other return is an error in the configuration.
@@ -90,7 +98,11 @@ func Run(ctx context.Context, cfg Config) error {
 	if len(cfg.Nodes) == 0 || cfg.Socket == "" || cfg.Account == nil || cfg.Log == nil {
 		return errors.New("relay: socket, node, account and log are needed")
 	}
-	r := &relay{cfg: cfg, enclave: dialEnclave(cfg.Socket), metrics: newMetrics()}
+	source, err := newCollateral(cfg)
+	if err != nil {
+		return err
+	}
+	r := &relay{cfg: cfg, enclave: dialEnclave(cfg.Socket), metrics: newMetrics(), collateral: source, clock: time.Now}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var doors sync.WaitGroup
@@ -101,6 +113,17 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	r.loop(ctx)
 	return nil
+}
+
+func newCollateral(cfg Config) (*collateral.Source, error) {
+	c := cfg.Collateral
+	if c.Check == nil {
+		c.Check = collateral.Check
+	}
+	if c.Log == nil {
+		c.Log = cfg.Log
+	}
+	return collateral.New(c)
 }
 
 // openDoors serves the peer door and the metrics where they are asked for.
@@ -186,7 +209,7 @@ func (r *relay) session(ctx context.Context, url string) (blocks int, err error)
 	}
 	s := newSession(r, n, sender)
 	ctx, cancel := context.WithCancel(ctx)
-	defer s.transfers.Wait()
+	defer s.endWork()
 	defer cancel()
 	err = n.Heights(ctx, pollInterval, func(height uint64) error {
 		if err := s.block(ctx, height); err != nil {
@@ -206,13 +229,19 @@ type session struct {
 	status *pb.StatusResponse // the enclave's last
 	view   view
 
-	transfers sync.WaitGroup
+	transfers sync.WaitGroup // snapshots that are fetched, evidence that is completed
 	mu        sync.Mutex
 	fetching  map[wire.ClusterID]bool
 }
 
 func newSession(r *relay, chain Chain, sender Sender) *session {
 	return &session{relay: r, chain: chain, sender: sender, fetching: map[wire.ClusterID]bool{}}
+}
+
+// endWork waits for what the session does aside, and forgets what it leaves unfinished.
+func (s *session) endWork() {
+	s.transfers.Wait()
+	s.attest.job = nil
 }
 
 // block does everything that a new block calls for.

@@ -57,38 +57,6 @@ type outbox struct {
 	hash        []byte // of the last transaction
 }
 
-// register brings the enclave's registration to the chain when the enclave asks for it.
-func (s *session) register(ctx context.Context, height uint64) error {
-	st, o := s.status, &s.once
-	again := o.registered != string(st.Incarnation) || height >= o.registeredAt+registerAgain
-	if !st.NeedsRegistration || st.Height == 0 || !again {
-		return nil
-	}
-	if o.registered == string(st.Incarnation) {
-		s.explain(ctx, "registration had no effect, sending again", o.hash)
-	}
-	operator := s.cfg.Account.Address()
-	r, err := s.enclave.Register(ctx, connect.NewRequest(&pb.RegisterRequest{Operator: operator[:]}))
-	if connect.CodeOf(err) == connect.CodeFailedPrecondition {
-		s.cfg.Log.Debug("registration must wait", "reason", err)
-		return nil // its records are not proven yet; the next block brings them
-	}
-	if err != nil {
-		return atEnclave("register", err)
-	}
-	msg := &registrytypes.MsgRegisterWorker{
-		Operator: s.sender.Address(), Registration: r.Msg.Registration, Evidence: r.Msg.Evidence, Signature: r.Msg.Signature,
-	}
-	hash, err := s.send(ctx, registrytypes.GasRegister, msg)
-	if err != nil {
-		return fmt.Errorf("register: %w", err)
-	}
-	o.registered, o.registeredAt, o.hash = string(st.Incarnation), height, hash
-	s.cfg.Log.Info("registration sent", "identity", short(st.Identity), "incarnation", short(st.Incarnation),
-		"header", st.Height, "tx", short(hash))
-	return nil
-}
-
 // publish tells the chain where the worker is reached, when its record says otherwise.
 func (s *session) publish(ctx context.Context, height uint64) error {
 	st, o := s.status, &s.once

@@ -82,8 +82,11 @@ type Config struct {
 	// FromHome and ToHome are the homes of the two; the state of its clusters is copied from one to the other. Both empty
 	// where the new release takes the state from other members.
 	FromHome, ToHome string
-	WithoutState     bool                          // the state may be lost, or was copied by hand
-	Say              func(format string, a ...any) // progress in words
+	WithoutState     bool // the state may be lost, or was copied by hand
+	// Complete adds to the new release's evidence (SCALE of tee.Evidence) what its verification needs, the maker's collateral. nil
+	// leaves it as the platform made it.
+	Complete func(ctx context.Context, evidence []byte) ([]byte, error)
+	Say      func(format string, a ...any) // progress in words
 }
 
 // Result is how a handover ended.
@@ -235,7 +238,13 @@ func (d *drive) request(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the new release: %w", err)
 	}
-	msg := &registrytypes.MsgRequestHandover{Operator: d.Payer.Address(), Request: made.Request, Evidence: made.Evidence}
+	evidence := made.Evidence
+	if d.Complete != nil {
+		if evidence, err = d.Complete(ctx, evidence); err != nil {
+			return fmt.Errorf("collateral of the new release's evidence: %w", err)
+		}
+	}
+	msg := &registrytypes.MsgRequestHandover{Operator: d.Payer.Address(), Request: made.Request, Evidence: evidence}
 	if _, err := d.Payer.Do(ctx, tx.Options{Gas: gas + gasPerByte*uint64(msg.Size())}, msg); err != nil {
 		return fmt.Errorf("ask the chain: %w", err)
 	}

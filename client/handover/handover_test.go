@@ -121,7 +121,7 @@ func (s *stage) Do(_ context.Context, o tx.Options, msgs ...sdk.Msg) (tx.Result,
 		return tx.Result{}, s.refuse
 	}
 	m, ok := msgs[0].(*registrytypes.MsgRequestHandover)
-	if !ok || string(m.Request) != "request" || o.Gas < registrytypes.GasRegister {
+	if !ok || string(m.Request) != "request" || string(m.Evidence) != "evidence and collateral" || o.Gas < registrytypes.GasRegister {
 		s.t.Fatalf("posted %+v with %+v", msgs, o)
 	}
 	s.posted++
@@ -132,7 +132,8 @@ func (s *stage) Do(_ context.Context, o tx.Options, msgs ...sdk.Msg) (tx.Result,
 }
 
 func (s *stage) config() Config {
-	return Config{Old: s.old, New: s.fresh, Chain: s, Payer: s, Account: wire.Account{1}}
+	complete := func(_ context.Context, evidence []byte) ([]byte, error) { return append(evidence, " and collateral"...), nil }
+	return Config{Old: s.old, New: s.fresh, Chain: s, Payer: s, Account: wire.Account{1}, Complete: complete}
 }
 
 // TestRun: the whole way, with calls that come too early and a request that the old release does not hear at first.

@@ -9,9 +9,14 @@ package certchain
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha512"
 	"crypto/x509"
+	"errors"
 	"time"
 
+	"github.com/phalanx-network/phalanx/tee/p384"
 	"github.com/phalanx-network/phalanx/tee/reason"
 )
 
@@ -81,8 +86,20 @@ func issued(parent, cert *x509.Certificate, alg x509.SignatureAlgorithm, below i
 	if constrained(parent) {
 		return reason.New(reason.Chain, "%q has name constraints", parent.Subject.CommonName)
 	}
-	if err := parent.CheckSignature(alg, cert.RawTBSCertificate, cert.Signature); err != nil {
+	if err := CheckSignature(parent, alg, cert.RawTBSCertificate, cert.Signature); err != nil {
 		return reason.New(reason.Chain, "certificate %q: %v", name, err)
+	}
+	return nil
+}
+
+// CheckSignature reports whether a certificate's key signed a text: x509's CheckSignature, with the faster P-384.
+func CheckSignature(by *x509.Certificate, alg x509.SignatureAlgorithm, signed, signature []byte) error {
+	key, ok := by.PublicKey.(*ecdsa.PublicKey)
+	if !ok || alg != x509.ECDSAWithSHA384 || key.Curve != elliptic.P384() {
+		return by.CheckSignature(alg, signed, signature)
+	}
+	if !p384.VerifyASN1(key, sha512.Sum384(signed), signature) {
+		return errors.New("ECDSA verification failure")
 	}
 	return nil
 }
@@ -148,7 +165,7 @@ func CheckRevoked(crl *x509.RevocationList, issuer, cert *x509.Certificate, alg 
 			return reason.New(reason.CRL, "list of %q has critical extension %v", name, e.Id)
 		}
 	}
-	if err := issuer.CheckSignature(alg, crl.RawTBSRevocationList, crl.Signature); err != nil {
+	if err := CheckSignature(issuer, alg, crl.RawTBSRevocationList, crl.Signature); err != nil {
 		return reason.New(reason.CRL, "list of %q: %v", name, err)
 	}
 	if now.Before(crl.ThisUpdate) || now.After(crl.NextUpdate) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/phalanx-network/phalanx/tee/certchain"
+	"github.com/phalanx-network/phalanx/tee/p384"
 	"github.com/phalanx-network/phalanx/tee/reason"
 )
 
@@ -109,7 +110,7 @@ func checkSignature(m *message, leaf *x509.Certificate) error {
 	digest := sha512.Sum384(m.signedText())
 	r := new(big.Int).SetBytes(m.signature[:signature/2])
 	s := new(big.Int).SetBytes(m.signature[signature/2:])
-	if !ecdsa.Verify(pub, digest[:], r, s) {
+	if !p384.Verify(pub, digest, r, s) {
 		return reason.New(reason.Signature, "the key of the certificate did not sign the document")
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	spb "github.com/google/go-sev-guest/proto/sevsnp"
 
 	"github.com/phalanx-network/phalanx/tee/certchain"
+	"github.com/phalanx-network/phalanx/tee/p384"
 	"github.com/phalanx-network/phalanx/tee/reason"
 )
 
@@ -247,7 +248,7 @@ func checkSignature(report []byte, cert *x509.Certificate) error {
 		return reason.New(reason.Format, "report signature: %v", err)
 	}
 	digest := sha512.Sum384(abi.SignedComponent(report))
-	if !ecdsa.VerifyASN1(pub, digest[:], der) {
+	if !p384.VerifyASN1(pub, digest, der) {
 		return reason.New(reason.Signature, "the key of the certificate did not sign the report")
 	}
 	return nil

@@ -30,7 +30,7 @@ func attestationCommand() *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{Use: "attestation", Short: "Judge attestation evidence", Args: cobra.NoArgs}
 	o.addTo(cmd)
-	cmd.AddCommand(attestationVerifyCommand(o))
+	cmd.AddCommand(attestationVerifyCommand(o), attestationFetchCommand(o))
 	return cmd
 }
 

@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/phalanx-network/phalanx/client/handover"
+	"github.com/phalanx-network/phalanx/crypto/scale"
+	"github.com/phalanx-network/phalanx/relay/collateral"
+	"github.com/phalanx-network/phalanx/tee"
 )
 
 func pruntimeCommand() *cobra.Command {
@@ -39,6 +42,7 @@ func (v handoverView) text(w io.Writer) {
 func handoverCommand(o *options) *cobra.Command {
 	var from, to, name string
 	var cfg handover.Config
+	var services collateral.Flags
 	cmd := &cobra.Command{
 		Use: "handover", Short: "Hand a worker's or gatekeeper's keys over to a new release", Args: cobra.NoArgs,
 		Long: "Hand a worker's or gatekeeper's keys over to a new release of pruntime.\n\n" +
@@ -63,6 +67,11 @@ func handoverCommand(o *options) *cobra.Command {
 			if err != nil {
 				return nil, err
 			}
+			source, err := sourceOf(&services)
+			if err != nil {
+				return nil, err
+			}
+			cfg.Complete = func(ctx context.Context, evidence []byte) ([]byte, error) { return completed(ctx, source, evidence) }
 			cfg.Old, cfg.New = handover.Dial(from), handover.Dial(to)
 			cfg.Chain, cfg.Payer, cfg.Account = s.client, sender, a.Address()
 			cfg.Say = func(format string, args ...any) {
@@ -86,8 +95,22 @@ func handoverCommand(o *options) *cobra.Command {
 	f.StringVar(&cfg.ToHome, "to-home", "", "the new pruntime's home")
 	f.BoolVar(&cfg.WithoutState, "without-state", false, "copy no state although the worker is the only member of a cluster")
 	f.StringVar(&name, "account", "", "key of the account that operates the worker")
+	services.AddTo(f, "collateral-")
 	for _, flag := range []string{"from", "to", "account"} {
 		required(cmd, flag)
 	}
 	return cmd
+}
+
+// completed adds the maker's collateral to evidence in SCALE.
+func completed(ctx context.Context, source *collateral.Source, raw []byte) ([]byte, error) {
+	var ev tee.Evidence
+	if err := scale.Unmarshal(raw, &ev); err != nil {
+		return nil, fmt.Errorf("evidence of the new release: %w", err)
+	}
+	ev, _, err := source.Complete(ctx, ev)
+	if err != nil {
+		return nil, err
+	}
+	return scale.Marshal(&ev)
 }

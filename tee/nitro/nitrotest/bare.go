@@ -7,6 +7,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"math/big"
+
+	"github.com/phalanx-network/phalanx/tee/certchain"
+	"github.com/phalanx-network/phalanx/tee/p384"
 )
 
 // Bare returns a function that checks every signature on the path of a genuine document once and nothing else: on the
@@ -42,12 +45,12 @@ func Bare(document []byte) (func() error, error) {
 	s := new(big.Int).SetBytes(document[len(document)-48:])
 	return func() error {
 		for i, cert := range path[1:] {
-			if err := path[i].CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature); err != nil {
+			if err := certchain.CheckSignature(path[i], cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature); err != nil {
 				return err
 			}
 		}
 		digest := sha512.Sum384(text)
-		if !ecdsa.Verify(key, digest[:], r, s) {
+		if !p384.Verify(key, digest, r, s) {
 			return errors.New("nitrotest: the document's signature is wrong")
 		}
 		return nil

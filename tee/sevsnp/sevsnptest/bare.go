@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-sev-guest/abi"
 
+	"github.com/phalanx-network/phalanx/tee/p384"
 	"github.com/phalanx-network/phalanx/tee/sevsnp"
 )
 
@@ -53,7 +54,7 @@ func Bare(report []byte, c *sevsnp.Collateral, root []byte) (func() error, error
 			}
 		}
 		digest := sha512.Sum384(report[:OffsetSignature])
-		if !ecdsa.VerifyASN1(key, digest[:], der) {
+		if !p384.VerifyASN1(key, digest, der) {
 			return errors.New("sevsnptest: the report's signature is wrong")
 		}
 		return nil
