@@ -13,9 +13,8 @@ import (
 
 // ordinary are the messages that decide nothing about whom enclaves give keys to: a proposal of them alone passes by the
 // rules of x/gov. Every other message is grave, also one that nobody has thought of. It is not enough to name those that
-// change what enclaves believe (policy, gatekeepers, upgrades): who changes the rules of staking, so that one validator
-// alone is bonded, is then all of the stake, and the parameters of slashing, consensus and x/gov move votes and validators
-// as well.
+// change what enclaves believe (policy, gatekeepers, upgrades): a majority of those who vote could first make itself two
+// thirds, by a set of one validator, by jailing the others, or by minting for itself.
 var ordinary = map[string]bool{
 	sdk.MsgTypeURL(&distrtypes.MsgCommunityPoolSpend{}): true,
 	sdk.MsgTypeURL(&upgradetypes.MsgCancelUpgrade{}):    true,

@@ -8,9 +8,11 @@ import (
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	distrtypes "github.com/cosmos/cosmos-sdk/x/distribution/types"
 	"github.com/cosmos/cosmos-sdk/x/gov"
 	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
+	minttypes "github.com/cosmos/cosmos-sdk/x/mint/types"
 	slashingtypes "github.com/cosmos/cosmos-sdk/x/slashing/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
@@ -90,6 +92,13 @@ func decide(t *testing.T, a *app.App, ctx sdk.Context, yes, validators int, m sd
 	return p.Status
 }
 
+// oneValidator leaves the first validator alone in the set: from then on its stake is all bonded stake.
+func oneValidator(authority string) sdk.Msg {
+	params := stakingtypes.DefaultParams()
+	params.MaxValidators = 1
+	return &stakingtypes.MsgUpdateParams{Authority: authority, Params: params}
+}
+
 // What decides whom enclaves give keys to takes two thirds of all bonded stake; other proposals pass with a majority of
 // those who vote.
 func TestTwoThirdsOfTheStakeDecideOnTrust(t *testing.T) {
@@ -115,6 +124,11 @@ func TestTwoThirdsOfTheStakeDecideOnTrust(t *testing.T) {
 		{"network's rules", []int64{67, 33}, 1, &types.MsgUpdateParams{Authority: authority, Network: rules}, govv1.StatusPassed},
 		{"gatekeepers", []int64{60, 40}, 1, &types.MsgNameGatekeepers{Authority: authority}, govv1.StatusRejected},
 		{"upgrade", []int64{60, 40}, 1, &upgradetypes.MsgSoftwareUpgrade{Authority: authority, Plan: upgradetypes.Plan{Name: "v2", Height: 99}}, govv1.StatusRejected},
+		{"who is bonded, by one validator's stake", []int64{60, 40}, 1, oneValidator(authority), govv1.StatusRejected},
+		{"who is bonded", []int64{67, 33}, 1, oneValidator(authority), govv1.StatusPassed},
+		{"who is jailed", []int64{60, 40}, 1, &slashingtypes.MsgUpdateParams{Authority: authority, Params: slashingtypes.DefaultParams()}, govv1.StatusRejected},
+		{"how much is minted", []int64{60, 40}, 1, &minttypes.MsgUpdateParams{Authority: authority, Params: minttypes.DefaultParams()}, govv1.StatusRejected},
+		{"who gets what is minted", []int64{60, 40}, 1, &distrtypes.MsgUpdateParams{Authority: authority, Params: distrtypes.DefaultParams()}, govv1.StatusRejected},
 		{"anything else", []int64{60, 40}, 1, &upgradetypes.MsgCancelUpgrade{Authority: authority}, govv1.StatusPassed},
 	}
 	for _, tt := range tests {
