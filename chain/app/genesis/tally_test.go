@@ -49,7 +49,7 @@ func production(t *testing.T, stakes ...int64) (*app.App, sdk.Context) {
 	if _, err := block(a, 1, len(stakes)); err != nil {
 		t.Fatal(err)
 	}
-	return a, a.NewUncachedContext(false, cmtproto.Header{ChainID: chainID, Height: 2, Time: began.Add(2 * time.Second)})
+	return a, a.NewNextBlockContext(cmtproto.Header{ChainID: chainID, Height: 2, Time: began.Add(2 * time.Second)})
 }
 
 func policyOf(n byte) *tee.Policy {
