@@ -46,6 +46,7 @@ var forbidden = []struct {
 	{"chain", module + "/tee/simulated/device", "validators link verifiers only"},
 	{"client", module + "/tee/simulated/device", "clients link verifiers only"},
 	{"relay", module + "/tee/simulated/device", "relays link verifiers only"},
+	{"cmd", module + "/testnet/e2e", "what is shipped links no imitated guest"},
 	{"cmd/phalanx", "github.com/google/go-sev-guest/verify", "it takes the clock and the network where it is not told otherwise"},
 	{"chain", module + "/tee/hardware", "validators link verifiers only"},
 	{"chain", module + "/tee/sevsnp/device", "validators link verifiers only"},

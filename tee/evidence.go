@@ -40,7 +40,7 @@ type Claims struct {
 	ReportData [ReportDataSize]byte
 	TCBStatus  TCBStatus
 	Advisories []string // open security advisories, as the maker names them, in the maker's order
-	Debug      bool     // the host can read or change the program
+	Debug      bool     // the host can read or change the program, by a debugger or by migrating it
 	Confidence uint8    // ConfidenceNone, or ConfidenceBest (1) to ConfidenceWorst (5)
 	IssuedAt   int64    // Unix seconds, signed by the platform; 0 where the kind signs no time
 	// Expires is the earliest end of the certificates, lists and documents that were relied on, in Unix seconds; 0 where

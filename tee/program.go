@@ -122,8 +122,8 @@ var registersOf = map[Kind]struct{ fix, also []string }{
 	KindSGX:       {[]string{"mrenclave"}, []string{"configid", "mrsigner"}},
 	// RTMR3 is the guest's own to extend while it runs; RTMR0 to RTMR2 hold firmware, boot loader and kernel.
 	KindTDX: {[]string{"mrtd", "rtmr0", "rtmr1", "rtmr2"},
-		[]string{"mrconfigid", "mrowner", "mrownerconfig", "mrseam", "mrservicetd", "mrsignerseam", "rtmr3"}},
-	KindSEVSNP: {nil, []string{"author_key_digest", "family_id", "host_data", "id_key_digest", "image_id"}},
+		[]string{"mrconfigid", "mrowner", "mrownerconfig", "mrseam", "mrservicetd", "mrsignerseam", "rtmr3", "td_attributes", "xfam"}},
+	KindSEVSNP: {nil, []string{"author_key_digest", "family_id", "guest_policy", "host_data", "id_key_digest", "image_id", "vmpl"}},
 	KindNitro:  {[]string{"pcr0"}, pcrNames[1:]},
 	KindTPM:    {},
 }

@@ -33,7 +33,7 @@ var (
 	ErrReportData = &Refusal{5, "report data is not the expected one"}
 	// ErrMeasurement says that the policy does not name the program.
 	ErrMeasurement = &Refusal{6, "measurement is not allowed"}
-	// ErrDebug says that the host could read the program's memory.
+	// ErrDebug says that the host could read the program's memory, by a debugger or by migrating it.
 	ErrDebug = &Refusal{7, "debug mode is not allowed"}
 	// ErrStatus says that the policy does not take the platform's TCB status.
 	ErrStatus = &Refusal{8, "TCB status is not accepted"}

@@ -153,6 +153,9 @@ func (f *founder) found(ctx context.Context) error {
 			create.Members = append(create.Members, u.identity.Bytes())
 		}
 	}
+	if f.hardware != nil && len(there.Clusters) == 0 {
+		return f.founding(ctx, name, create)
+	}
 	var msgs []sdk.Msg
 	if len(named.Identities) == 0 {
 		msgs = append(msgs, name)

@@ -37,6 +37,7 @@ type Devnet struct {
 	control  *control
 	// httpAllow are addresses that contracts may reach although they are not public.
 	httpAllow []string
+	hardware  *Hardware // nil for the simulated platform
 
 	mu      sync.Mutex // guards what is below, and is held while a process starts or ends
 	nodes   []*unit
@@ -75,7 +76,7 @@ func Start(ctx context.Context, o Options) (d *Devnet, err error) {
 	if o.Home, err = filepath.Abs(o.Home); err != nil {
 		return nil, err
 	}
-	d = &Devnet{stderr: o.Stderr, start: time.Now(), httpAllow: o.HTTPAllow}
+	d = &Devnet{stderr: o.Stderr, start: time.Now(), httpAllow: o.HTTPAllow, hardware: o.Hardware}
 	if d.bin, err = o.Binaries.find(); err != nil {
 		return nil, err
 	}
@@ -231,6 +232,9 @@ func (d *Devnet) startEnclave(ctx context.Context, u *unit) (err error) {
 		args = append(args, "--http-allow", prefix)
 	}
 	program := d.bin.Pruntime
+	if d.hardware != nil {
+		program, args = d.hardware.Program, append(args, d.hardware.Pruntime(u.id)...)
+	}
 	if u.heir != nil {
 		program, args = u.heir.program, append(args, "--receive", u.heir.identity.String())
 	}
@@ -279,6 +283,9 @@ func (d *Devnet) startRelay(u *unit) (err error) {
 	}
 	if e.Peer != "" {
 		args = append(args, "--peer-listen", e.Peer)
+	}
+	if d.hardware != nil {
+		args = append(args, d.hardware.Relay(u.id)...)
 	}
 	id := u.id + relaySuffix
 	u.relay, err = launch(d.launcher, id, d.log(id), nil, d.died, d.bin.Phalanx, args...)

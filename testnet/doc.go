@@ -13,6 +13,9 @@
 //	HOME/nodes, workers, gatekeepers/ID   the processes' own folders
 //	HOME/logs/ID.log      what each printed
 //
+// A test that has a platform of its own gives it as [Hardware]: its network takes no simulated evidence, and governance names its
+// gatekeeper and creates its cluster.
+//
 // The processes die with their parent. A home belongs to one devnet at a time.
 //
 // It gives no confidentiality at all: the platform is simulated, and every key is on this disk.

@@ -49,6 +49,8 @@ type Options struct {
 	MarkInterval, BodyRetention, RotationInterval uint64
 	// HTTPAllow are addresses, as CIDR, that contracts may reach although they are not public; for this run only.
 	HTTPAllow []string
+	// Hardware, if not nil, makes a network without the simulated platform.
+	Hardware *Hardware
 }
 
 // Process is a program of the network. A worker or gatekeeper is its pruntime; its relay is beside it.
@@ -103,6 +105,11 @@ func (o *Options) check() error {
 	}
 	if o.BlockTime < 0 {
 		return fmt.Errorf("%w: block time %s", ErrOptions, o.BlockTime)
+	}
+	if o.Hardware != nil {
+		if err := o.Hardware.check(); err != nil {
+			return err
+		}
 	}
 	if o.Stderr == nil {
 		o.Stderr = io.Discard

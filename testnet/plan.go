@@ -14,6 +14,7 @@ import (
 
 	"cosmossdk.io/math"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
 	"github.com/cosmos/gogoproto/proto"
 
 	"github.com/phalanx-network/phalanx/chain/app/genesis"
@@ -51,6 +52,7 @@ const (
 const (
 	authorityAccount = "authority"
 	operatorPrefix   = "operator-"
+	validatorPrefix  = "validator-"
 )
 
 // plan is what a network was made with: HOME/devnet.json.
@@ -208,7 +210,7 @@ func (p *plan) makeNodes(o Options, count int) error {
 		peers = append(peers, made.NodeID+"@"+made.Settings.P2P)
 		homes = append(homes, s.Home)
 		p.Nodes = append(p.Nodes, nodePlan{id, made.Settings.RPC, made.Settings.GRPC, made.Settings.Gateway})
-		name := "validator-" + id
+		name := validatorPrefix + id
 		address, err := p.account(name)
 		if err != nil {
 			return err
@@ -231,6 +233,9 @@ func (p *plan) makeNodes(o Options, count int) error {
 		return err
 	}
 	g.Modules = map[string]proto.Message{registrytypes.ModuleName: registry(o, authority)}
+	if o.Hardware != nil {
+		g.Modules[govtypes.ModuleName] = o.Hardware.governance()
+	}
 	doc, err := genesis.Build(g)
 	if err != nil {
 		return err
@@ -243,10 +248,16 @@ func (p *plan) makeNodes(o Options, count int) error {
 	return nil
 }
 
-// registry returns the registry's genesis: simulated evidence counts, and the authority is an account.
+// registry returns the registry's genesis: simulated evidence counts, and the authority is an account; or what the options
+// have for a network on hardware.
 func registry(o Options, authority sdk.AccAddress) *registrytypes.GenesisState {
-	measurement := simulated.Measurement(pruntimeName)
-	g := genesis.SimulatedRegistry(authority, measurement[:])
+	var g *registrytypes.GenesisState
+	if o.Hardware != nil {
+		g = o.Hardware.Registry
+	} else {
+		measurement := simulated.Measurement(pruntimeName)
+		g = genesis.SimulatedRegistry(authority, measurement[:])
+	}
 	n := &g.Params.Network
 	n.RegistrationExpiry, n.GasPrice = registrationExpiry, gasPrice
 	n.MarkInterval, n.BodyRetention, n.RotationInterval = markInterval, bodyRetention, rotationInterval

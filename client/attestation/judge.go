@@ -206,11 +206,8 @@ func (r *Report) ofSNP(s *sevsnp.Result) {
 	if !s.UpToDate {
 		r.Confidence = tee.ConfidenceWorst
 	}
-	for name, value := range map[string][]byte{
-		measurement: s.Measurement[:], "host_data": s.HostData[:], "family_id": s.FamilyID[:], "image_id": s.ImageID[:],
-		"id_key_digest": s.IDKeyDigest[:], "author_key_digest": s.AuthorKey[:],
-	} {
-		r.Measurements[name] = hex.EncodeToString(value)
+	for _, m := range s.Registers() {
+		r.Measurements[m.Name] = hex.EncodeToString(m.Value)
 	}
 }
 

@@ -132,7 +132,9 @@ func (s *stage) Do(_ context.Context, o tx.Options, msgs ...sdk.Msg) (tx.Result,
 }
 
 func (s *stage) config() Config {
-	complete := func(_ context.Context, evidence []byte) ([]byte, error) { return append(evidence, " and collateral"...), nil }
+	complete := func(_ context.Context, evidence []byte) ([]byte, error) {
+		return append(evidence, " and collateral"...), nil
+	}
 	return Config{Old: s.old, New: s.fresh, Chain: s, Payer: s, Account: wire.Account{1}, Complete: complete}
 }
 

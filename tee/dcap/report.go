@@ -64,6 +64,13 @@ type TDReport struct {
 // Debug reports whether the host can read the domain's memory: any bit of the group TUD (TD under debug) counts.
 func (r *TDReport) Debug() bool { return r.TDAttributes[0] != 0 }
 
+// migratable is the bit MIGRATABLE (29) of ATTRIBUTES, in its byte 3.
+const migratable = 0x20
+
+// Migratable reports whether a service domain may take the domain's memory to another machine. The host binds that domain,
+// and a report of TDX 1.0 does not even say which it is.
+func (r *TDReport) Migratable() bool { return r.TDAttributes[3]&migratable != 0 }
+
 // parseTDReport reads the 584 bytes of a TDX 1.0 body or the 648 of a TDX 1.5 one.
 func parseTDReport(b []byte) *TDReport {
 	r := &TDReport{

@@ -23,7 +23,7 @@ type Result struct {
 	Enclave    *EnclaveReport
 	TD         *TDReport
 	ReportData [64]byte // what the program asked to be bound
-	Debug      bool     // the program's memory can be read from outside
+	Debug      bool     // the program's memory can be read from outside: by a debugger, or as a domain that is migratable
 
 	Status     tee.TCBStatus // of all parts together, see [Combine]
 	Advisories []string      // of all parts, each once: platform's, TDX module's, QE's, each in Intel's order
@@ -46,7 +46,8 @@ type Result struct {
 	TrimmedQuote int
 }
 
-// Measurements returns the registers that identify a program, in a fixed order. Names are lower case.
+// Measurements returns the registers that identify a program, and how a domain was started, in a fixed order. Names are
+// lower case; attributes and XFAM have their bytes as in the report, bit 0 in the first.
 func (r *Result) Measurements() []tee.Register {
 	if e := r.Enclave; e != nil {
 		return []tee.Register{
@@ -59,6 +60,7 @@ func (r *Result) Measurements() []tee.Register {
 		{Name: "rtmr0", Value: t.RTMR[0][:]}, {Name: "rtmr1", Value: t.RTMR[1][:]}, {Name: "rtmr2", Value: t.RTMR[2][:]}, {Name: "rtmr3", Value: t.RTMR[3][:]},
 		{Name: "mrconfigid", Value: t.MRCONFIGID[:]}, {Name: "mrowner", Value: t.MROWNER[:]}, {Name: "mrownerconfig", Value: t.MROWNERCONFIG[:]},
 		{Name: "mrseam", Value: t.MRSEAM[:]}, {Name: "mrsignerseam", Value: t.MRSIGNERSEAM[:]},
+		{Name: "td_attributes", Value: t.TDAttributes[:]}, {Name: "xfam", Value: t.XFAM[:]},
 	}
 	if t.V15 {
 		out = append(out, tee.Register{Name: "mrservicetd", Value: t.MRSERVICETD[:]})
@@ -75,7 +77,7 @@ func (r *Result) setBody(q *quote) {
 		return
 	}
 	r.TD = parseTDReport(q.body)
-	r.ReportData, r.Debug = r.TD.ReportData, r.TD.Debug()
+	r.ReportData, r.Debug = r.TD.ReportData, r.TD.Debug() || r.TD.Migratable()
 }
 
 func part(v *verdict) Part { return Part{Status: v.status, TCBDate: v.date, Advisories: v.advisories} }

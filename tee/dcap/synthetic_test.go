@@ -109,7 +109,7 @@ func checkBody(t *testing.T, w *dcaptest.World, r *dcap.Result) {
 
 func TestMeasurementsAreNamed(t *testing.T) {
 	td := []string{
-		"mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3", "mrconfigid", "mrowner", "mrownerconfig", "mrseam", "mrsignerseam",
+		"mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3", "mrconfigid", "mrowner", "mrownerconfig", "mrseam", "mrsignerseam", "td_attributes", "xfam",
 	}
 	want := map[string][]string{
 		"SGX v3":            {"mrenclave", "mrsigner", "configid"},

@@ -48,6 +48,7 @@ func TestUnderPolicy(t *testing.T) {
 		{"all is well", func(*dcaptest.World) {}, nil},
 		{"padded", func(w *dcaptest.World) { w.Padding = 9 }, nil},
 		{"debug", func(w *dcaptest.World) { w.TD.TDAttributes[0], w.Enclave.Attributes[0] = 1, 7 }, tee.ErrDebug},
+		{"a service domain may take the memory", func(w *dcaptest.World) { w.TD.TDAttributes[3] |= 0x20; w.Enclave.Attributes[0] = 7 }, tee.ErrDebug},
 		{"other program", func(w *dcaptest.World) { w.TD.RTMR[3][0]++; w.Enclave.MRENCLAVE[0]++ }, tee.ErrMeasurement},
 		{"other report data", func(w *dcaptest.World) { w.TD.ReportData[0]++; w.Enclave.ReportData[0]++ }, tee.ErrReportData},
 		{"out of date", func(w *dcaptest.World) { w.QE.ISVSVN = 6 }, tee.ErrStatus},
@@ -128,5 +129,34 @@ func TestConfidence(t *testing.T) {
 	}
 	if got := dcap.Confidence(tee.TCBUpToDate, true); got != 2 {
 		t.Errorf("UpToDate with an advisory: %d", got)
+	}
+}
+
+// A policy can ask how a domain was started: the host of one that was started without SEPT_VE_DISABLE may take pages from it
+// and have it go on in a handler.
+func TestPolicyNamesAttributes(t *testing.T) {
+	for _, f := range forms {
+		genuine := f.world()
+		if f.kind != tee.KindTDX {
+			continue
+		}
+		attributes := genuine.TD.TDAttributes
+		program := tee.Exactly(measurement(genuine))
+		program.Registers = append(program.Registers, tee.Register{Name: "td_attributes", Value: attributes[:]})
+		policy := tee.Policy{
+			Accept:   []tee.Acceptance{{Kind: tee.KindTDX, Programs: []tee.Program{program}}},
+			Statuses: []tee.TCBStatus{tee.TCBUpToDate}, MinConfidence: 1,
+		}
+		for _, started := range []struct {
+			as   [8]byte
+			want error
+		}{{attributes, nil}, {[8]byte{}, tee.ErrMeasurement}} {
+			w := f.world()
+			w.TD.TDAttributes = started.as
+			ev, roots := evidence(t, w)
+			if _, err := tee.Verify(verifiers, ev, tee.Question{Now: w.Now}, policy, roots); !errors.Is(err, started.want) {
+				t.Errorf("%s, %x: %v, want %v", f.name, started.as, err, started.want)
+			}
+		}
 	}
 }

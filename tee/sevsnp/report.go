@@ -61,8 +61,9 @@ type Result struct {
 	CRLChecked bool
 }
 
-// Debug reports whether the host may read and change the guest's memory.
-func (r *Result) Debug() bool { return r.Policy.Debug }
+// Debug reports whether the host may read and change the guest's memory: by its debugger, or by a migration agent. The
+// host chooses the agent, which gets the memory whole, and nothing in a report vouches for it.
+func (r *Result) Debug() bool { return r.Policy.Debug || r.Policy.Migration }
 
 // Status returns "UpToDate" or "OutOfDate". AMD signs no list of levels, so there are no more words and no advisories.
 func (r *Result) Status() string {
@@ -83,12 +84,15 @@ type GuestPolicy struct {
 	SingleSocket bool
 }
 
-// Registers returns what the guest was measured as, by name in lower case, in the order of names.
+// Registers returns what the guest was measured as, and how it was started: its policy (8 bytes, the highest first) and the
+// privilege level of who asked (1 byte). Names are in lower case, and in order.
 func (r *Result) Registers() []tee.Register {
 	return []tee.Register{
 		{Name: "author_key_digest", Value: r.AuthorKey[:]}, {Name: "family_id", Value: r.FamilyID[:]},
+		{Name: "guest_policy", Value: binary.BigEndian.AppendUint64(nil, r.Policy.Raw)},
 		{Name: "host_data", Value: r.HostData[:]}, {Name: "id_key_digest", Value: r.IDKeyDigest[:]},
 		{Name: "image_id", Value: r.ImageID[:]}, {Name: tee.RegisterMeasurement, Value: r.Measurement[:]},
+		{Name: "vmpl", Value: []byte{byte(r.VMPL)}},
 	}
 }
 

@@ -34,6 +34,22 @@ func TestVerifier(t *testing.T) {
 	without, trailing := ev, ev
 	without.Collateral = nil
 	trailing.Collateral = append(slices.Clone(ev.Collateral), 0)
+	migrated, lower := ev, ev
+	migrated.Data = must(m.Report(func(raw []byte) {
+		copy(raw[sevsnptest.OffsetReportData:], bound[:])
+		raw[sevsnptest.OffsetPolicy+2] |= sevsnptest.PolicyMigrate >> 16
+	}))
+	lower.Data = must(m.Report(func(raw []byte) {
+		copy(raw[sevsnptest.OffsetReportData:], bound[:])
+		raw[sevsnptest.OffsetVMPL] = 3
+	}))
+	naming := func(register string, value ...byte) func(*tee.Acceptance) {
+		return func(a *tee.Acceptance) {
+			p := &a.Programs[0]
+			p.Registers = append(p.Registers, tee.Register{Name: register, Value: value})
+			tee.SortRegisters(p.Registers)
+		}
+	}
 	amd := tee.Roots{Kinds: []tee.KindRoots{{Kind: tee.KindSEVSNP, Keys: sevsnp.Roots()}}}
 	tests := []struct {
 		name  string
@@ -50,6 +66,11 @@ func TestVerifier(t *testing.T) {
 		{"no collateral", plain, without, bound, roots, tee.ErrFormat},
 		{"trailing collateral", plain, trailing, bound, roots, tee.ErrFormat},
 		{"no list", func(a *tee.Acceptance) { a.RequireCRL = true }, ev, bound, roots, tee.ErrRevocation},
+		{"a migration agent may take the memory", plain, migrated, bound, roots, tee.ErrDebug},
+		{"of the level asked for", naming("vmpl", 0), ev, bound, roots, nil},
+		{"of less privilege", naming("vmpl", 0), lower, bound, roots, tee.ErrMeasurement},
+		{"under the guest policy asked for", naming("guest_policy", 0, 0, 0, 0, 0, 3, 0, 0), ev, bound, roots, nil},
+		{"shares its cores", naming("guest_policy", 0, 0, 0, 0, 0, 2, 0, 0), ev, bound, roots, tee.ErrMeasurement},
 		{"at its floor", floor("Milan", levels), ev, bound, roots, nil},
 		{"below its floor", floor("Milan", tee.Levels{SNP: 24}), ev, bound, roots, tee.ErrStatus},
 		{"product without a floor", floor("Genoa", tee.Levels{}), ev, bound, roots, tee.ErrStatus},

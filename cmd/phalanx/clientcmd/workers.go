@@ -206,7 +206,7 @@ func gatekeeperCommand() *cobra.Command {
 	cmd.AddCommand(&cobra.Command{
 		Use: "list", Short: "List the gatekeepers, proven", Args: cobra.NoArgs,
 		RunE: o.online(func(ctx context.Context, s *session, _ []string) (result, error) { return s.gatekeeperList(ctx) }),
-	}, showWorkerCommand(o, "GATEKEEPER", "Show a gatekeeper's state, proven"))
+	}, showWorkerCommand(o, "GATEKEEPER", "Show a gatekeeper's state, proven"), nameGatekeepersCommand(o))
 	return cmd
 }
 

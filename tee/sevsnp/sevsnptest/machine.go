@@ -37,6 +37,9 @@ const (
 // PolicyDebug is the bit of the guest policy that opens the guest's memory to the host.
 const PolicyDebug = 1 << 19
 
+// PolicyMigrate is the bit of the guest policy that lets a migration agent, which the host chooses, take the guest's memory.
+const PolicyMigrate = 1 << 18
+
 // SignerVLEK is the value of the signer field in reports that a VLEK signs.
 const SignerVLEK = 1 << 2
 

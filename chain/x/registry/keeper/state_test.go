@@ -288,10 +288,7 @@ func TestProductionNeverAcceptsTheSimulatedPlatform(t *testing.T) {
 		"roots":       func(p *types.Params) { p.Roots = scale.MustMarshal(&roots) },
 		"gatekeepers": func(p *types.Params) { p.GatekeeperConfidence = tee.ConfidenceNone },
 		"authority":   func(p *types.Params) { p.Authority = authority },
-		"debug": func(p *types.Params) {
-			p.Policy = scale.MustMarshal(&tee.Policy{AllowDebug: true, MinConfidence: tee.ConfidenceWorst})
-		},
-		"no delay": func(p *types.Params) { p.Delay = 0 },
+		"no delay":    func(p *types.Params) { p.Delay = 0 },
 	}
 	for name, change := range bad {
 		t.Run(name, func(t *testing.T) {

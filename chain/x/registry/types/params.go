@@ -109,8 +109,8 @@ func (t *Trust) Scale(c *scale.Codec) {
 	c.U8(&t.GatekeeperConfidence)
 }
 
-// ParseTrust decodes and checks a policy, roots and the gatekeepers' level. What keeps nothing from a host is refused where
-// simulated is false: the simulated platform's kind and root, and debug mode.
+// ParseTrust decodes and checks a policy, roots and the gatekeepers' level. The simulated platform's kind and root are
+// refused where simulated is false, and so is debug.
 func ParseTrust(policy, roots []byte, gatekeepers uint32, simulated bool) (Trust, error) {
 	var t Trust
 	if err := scale.Unmarshal(policy, &t.Policy); err != nil {
@@ -131,11 +131,11 @@ func ParseTrust(policy, roots []byte, gatekeepers uint32, simulated bool) (Trust
 			return t, errorsmod.Wrap(ErrParams, "policy accepts simulated evidence on a network that does not")
 		}
 	}
-	if t.Policy.AllowDebug {
-		return t, errorsmod.Wrap(ErrParams, "policy allows debug mode, in which a host reads everything, on a network that is not simulated")
-	}
 	if len(t.Roots.Of(tee.KindSimulated)) > 0 {
 		return t, errorsmod.Wrap(ErrParams, "roots name the simulated platform's on a network that does not accept it")
+	}
+	if t.Policy.AllowDebug {
+		return t, errorsmod.Wrap(ErrParams, "policy allows debug, in which the host reads every key, outside simulated networks")
 	}
 	if t.GatekeeperConfidence == tee.ConfidenceNone {
 		return t, errorsmod.Wrap(ErrParams, "gatekeepers need a confidence level outside simulated networks")
