@@ -54,8 +54,9 @@ const (
 	askAgain   = 10               // blocks after which an unanswered request is brought again
 	standstill = 60 * time.Second // without a new block
 	poll       = 200 * time.Millisecond
-	gas        = registrytypes.GasRegister + 500_000
-	gasPerByte = registrytypes.GasRegisterPerByte + 60
+	// The chain looks twice at evidence that the policy in force refuses while another is decided.
+	gas        = 2*registrytypes.GasRegister + 500_000
+	gasPerByte = 2*registrytypes.GasRegisterPerByte + 60
 )
 
 // Enclave is a pRuntime's door for its relay, as far as a handover needs it.

@@ -99,6 +99,14 @@ func block(a *app.App, h int64, n int) ([]byte, error) {
 	return r.AppHash, err
 }
 
+// TestGasOfEvidence: a block full of the evidence that is slowest to judge, 5 ms, takes a validator under two seconds.
+func TestGasOfEvidence(t *testing.T) {
+	const slowest = 5 * time.Millisecond
+	if busy := genesis.BlockGas / types.GasRegister * slowest; busy > 2*time.Second {
+		t.Fatalf("a block's gas buys %s of verification", busy)
+	}
+}
+
 func TestManyValidatorsMakeBlocks(t *testing.T) {
 	const n = 4
 	chain := func() (hashes [][]byte) {

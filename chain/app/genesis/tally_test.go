@@ -49,7 +49,7 @@ func production(t *testing.T, stakes ...int64) (*app.App, sdk.Context) {
 	if _, err := block(a, 1, len(stakes)); err != nil {
 		t.Fatal(err)
 	}
-	return a, a.NewUncachedContext(false, cmtproto.Header{ChainID: chainID, Height: 2, Time: began.Add(2 * time.Second)})
+	return a, a.NewNextBlockContext(cmtproto.Header{ChainID: chainID, Height: 2, Time: began.Add(2 * time.Second)})
 }
 
 func policyOf(n byte) *tee.Policy {
@@ -158,5 +158,69 @@ func TestTwoThirdsOfTheStakeDecideOnTrust(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Rules from which stake, votes and programs follow are as grave as what they decide: with one bonded validator left, that
+// one would be two thirds of all bonded stake.
+func TestTwoThirdsCannotBeMadeFewer(t *testing.T) {
+	authority := authtypes.NewModuleAddress(govtypes.ModuleName).String()
+	params := map[string]func(*app.App, sdk.Context) (sdk.Msg, error){
+		"staking": func(a *app.App, ctx sdk.Context) (sdk.Msg, error) {
+			p, err := a.Staking.GetParams(ctx)
+			p.MaxValidators = 1
+			return &stakingtypes.MsgUpdateParams{Authority: authority, Params: p}, err
+		},
+		"slashing": func(a *app.App, ctx sdk.Context) (sdk.Msg, error) {
+			p, err := a.Slashing.GetParams(ctx)
+			return &slashingtypes.MsgUpdateParams{Authority: authority, Params: p}, err
+		},
+		"gov": func(a *app.App, ctx sdk.Context) (sdk.Msg, error) {
+			p, err := a.Gov.Params.Get(ctx)
+			return &govv1.MsgUpdateParams{Authority: authority, Params: p}, err
+		},
+	}
+	for name, message := range params {
+		t.Run(name, func(t *testing.T) {
+			a, ctx := production(t, 40, 30, 30)
+			m, err := message(a, ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The others do not vote: x/gov's own quorum and majority are there.
+			if got := decide(t, a, ctx, 1, 1, m); got != govv1.StatusRejected {
+				t.Errorf("by 40 of 100: %s", got)
+			}
+			if got := decide(t, a, ctx, 2, 2, m); got != govv1.StatusPassed {
+				t.Errorf("by 70 of 100: %s", got)
+			}
+		})
+	}
+}
+
+// Who proposes what a third vetoes loses the deposit, as x/gov has it.
+func TestVetoBurnsTheDeposit(t *testing.T) {
+	a, ctx := production(t, 60, 40)
+	m := &types.MsgNameGatekeepers{Authority: authtypes.NewModuleAddress(govtypes.ModuleName).String()}
+	for option, want := range map[govv1.VoteOption]bool{govv1.OptionNoWithVeto: true, govv1.OptionNo: false} {
+		p, err := a.Gov.SubmitProposal(ctx, []sdk.Msg{m}, "", "title", "summary", sdk.AccAddress{19: 1}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Gov.ActivateVotingPeriod(ctx, p); err != nil {
+			t.Fatal(err)
+		}
+		for i, o := range []govv1.VoteOption{govv1.OptionYes, option} {
+			if err := a.Gov.AddVote(ctx, p.Id, sdk.AccAddress{19: byte(i + 1)}, govv1.NewNonSplitVoteOption(o), ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		passes, burns, result, err := a.Gov.Tally(ctx, p)
+		if err != nil || passes || burns != want {
+			t.Fatalf("%s: passes %v, burns %v, %v", option, passes, burns, err)
+		}
+		if result.YesCount != "60000000" {
+			t.Fatalf("%s: %+v", option, result)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,12 +68,7 @@ func (p *policyView) text(w io.Writer) {
 			fmt.Fprintf(w, "  no program\n")
 		}
 		for _, m := range rule.Measurements {
-			names := make([]string, 0, len(m))
-			for name := range m {
-				names = append(names, name)
-			}
-			slices.Sort(names)
-			for i, name := range names {
+			for i, name := range slices.Sorted(maps.Keys(m)) {
 				mark := "program"
 				if i > 0 {
 					mark = "    and"
@@ -92,8 +88,8 @@ func (p *policyView) text(w io.Writer) {
 			fmt.Fprintf(w, "root of %-12s %s\n", k.Kind, rootWords(der))
 		}
 	}
-	for product, floor := range p.TCBFloors {
-		fmt.Fprintf(w, "least of %-11s %s\n", product, floor)
+	for _, product := range slices.Sorted(maps.Keys(p.TCBFloors)) {
+		fmt.Fprintf(w, "least of %-11s %s\n", product, p.TCBFloors[product])
 	}
 	fmt.Fprintf(w, "statuses             %s\n", strings.Join(p.Statuses, ", "))
 	fmt.Fprintf(w, "debug                %s\n", map[bool]string{true: "ALLOWED", false: "refused"}[p.AllowDebug])
@@ -116,11 +112,12 @@ func rootWords(der []byte) string {
 }
 
 func policyShowCommand(o *options) *cobra.Command {
-	return &cobra.Command{
+	var pending bool
+	cmd := &cobra.Command{
 		Use: "show", Short: "Show the policy in force and the one that is decided, on the node's word", Args: cobra.NoArgs,
 		Long: "Show the policy in force and, where one is decided, the next. With -o json it is a policy file, from which the next can be written: " +
-			"the policy in force.",
-		Example: "  phalanx policy show\n  phalanx policy show -o json > policy.json",
+			"the policy in force, or with --pending the one that is decided.",
+		Example: "  phalanx policy show\n  phalanx policy show -o json > policy.json\n  phalanx policy show --pending",
 		RunE: o.online(func(ctx context.Context, s *session, _ []string) (result, error) {
 			answer, err := s.registryParams(ctx)
 			if err != nil {
@@ -128,17 +125,35 @@ func policyShowCommand(o *options) *cobra.Command {
 			}
 			p := answer.Params
 			view, err := viewOfPolicy(p.Policy, p.Roots, p.GatekeeperConfidence, p.Network.Simulated)
-			if err != nil || answer.Pending == nil {
-				return view, err
+			switch {
+			case err != nil:
+				return nil, err
+			case answer.Pending == nil && pending:
+				return nil, usage("no policy is decided but not yet in force")
+			case answer.Pending == nil:
+				return view, nil
 			}
 			next := answer.Pending
 			if view.next, err = viewOfPolicy(next.Policy, next.Roots, next.GatekeeperConfidence, p.Network.Simulated); err != nil {
 				return nil, err
 			}
 			view.next.since = next.Since
+			if pending {
+				return nextPolicy{view.next}, nil
+			}
 			return view, nil
 		}),
 	}
+	cmd.Flags().BoolVar(&pending, "pending", false, "only the policy that is decided and not yet in force")
+	return cmd
+}
+
+// nextPolicy is a policy that is decided, alone.
+type nextPolicy struct{ *policyView }
+
+func (p nextPolicy) text(w io.Writer) {
+	fmt.Fprintf(w, "From height %d on:\n\n", p.since)
+	p.policyView.text(w)
 }
 
 func (s *session) registryParams(ctx context.Context) (*registrytypes.QueryParamsResponse, error) {
@@ -212,8 +227,7 @@ func writeGenesisPolicy(name string, c attestation.OnChain) error {
 	if err != nil {
 		return err
 	}
-	var whole any
-	if err := json.Unmarshal(out, &whole); err != nil {
+	if err := fitsGenesis(out, c); err != nil {
 		return err
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(name), ".genesis-*")
@@ -226,6 +240,27 @@ func writeGenesisPolicy(name string, c attestation.OnChain) error {
 		return err
 	}
 	return os.Rename(temporary.Name(), name)
+}
+
+// fitsGenesis checks that the network that a genesis file describes may have the policy.
+func fitsGenesis(genesis []byte, c attestation.OnChain) error {
+	var doc struct {
+		State struct {
+			Registry struct {
+				Params struct {
+					Network struct {
+						Simulated bool `json:"simulated"`
+					} `json:"network"`
+				} `json:"params"`
+			} `json:"registry"`
+		} `json:"app_state"`
+	}
+	if err := json.Unmarshal(genesis, &doc); err != nil {
+		return err
+	}
+	_, err := registrytypes.ParseTrust(scale.MustMarshal(&c.Policy), scale.MustMarshal(&c.Roots), uint32(c.GatekeeperConfidence),
+		doc.State.Registry.Params.Network.Simulated)
+	return err
 }
 
 func firstError(errs ...error) error {

@@ -27,8 +27,8 @@ func proposalCommand() *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
 		Use: "proposal", Short: "Governance: look at proposals and vote", Args: cobra.NoArgs,
-		Long: "Governance. Who holds bonded stake votes with its weight. What decides whom enclaves give keys to (the policy on evidence, the " +
-			"gatekeepers, the network's rules, upgrades of the chain) passes only if two thirds of all bonded stake say yes.",
+		Long: "Governance. Who holds bonded stake votes with its weight. A proposal passes only if two thirds of all bonded stake say " +
+			"yes, but for texts, payments from the community pool and cancelled upgrades, which a majority of those who vote decides.",
 	}
 	o.addTo(cmd)
 	cmd.AddCommand(proposalListCommand(o), proposalShowCommand(o), proposalVoteCommand(o))

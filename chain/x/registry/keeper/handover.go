@@ -101,7 +101,8 @@ func (k *Keeper) checkAsking(ctx context.Context, a Asking) (*wire.HandoverReque
 	return &r, nil
 }
 
-// judgeAsking verifies the evidence of a request. Where a policy is decided that will accept it, the refusal says from when on.
+// judgeAsking verifies the evidence of a request. Where a policy is decided that will accept it, the refusal says from when on;
+// to look is charged as a second judgement.
 func (k *Keeper) judgeAsking(ctx context.Context, r *wire.HandoverRequest, raw []byte) (tee.Claims, error) {
 	data, err := r.ReportData()
 	if err != nil {
@@ -121,6 +122,7 @@ func (k *Keeper) judgeAsking(ctx context.Context, r *wire.HandoverRequest, raw [
 		return claims, loadErr
 	}
 	if found {
+		chargeEvidence(ctx, len(raw))
 		if _, later := k.verify(ctx, p.Trust, naming{data, r.HeaderHeight}, raw); later == nil {
 			err = errorsmod.Wrapf(types.ErrEvidence, "the policy that accepts it is in force from height %d on", p.Since)
 		}

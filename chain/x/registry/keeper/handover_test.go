@@ -178,10 +178,14 @@ func TestHandoverToACloseDecision(t *testing.T) {
 		Authority: authority, Policy: scale.MustMarshal(policy(release[:], next[:])), Roots: scale.MustMarshal(&roots),
 	})
 	ok(t, err)
+	before := c.ctx.GasMeter().GasConsumed()
 	_, err = c.request(fresh.ask(fresh.asking(old.public())))
 	want(t, err, types.ErrEvidence)
 	if !strings.Contains(err.Error(), "in force from height 23 on") {
 		t.Fatal(err)
+	}
+	if used := c.ctx.GasMeter().GasConsumed() - before; used < 2*types.GasRegister {
+		t.Fatalf("two judgements cost %d gas", used)
 	}
 	c.advance(20)
 	_, err = c.request(fresh.ask(fresh.asking(old.public())))

@@ -20,8 +20,7 @@ func NewMsgServer(k *Keeper) types.MsgServer { return msgServer{k} }
 func (s msgServer) RegisterWorker(
 	ctx context.Context, m *types.MsgRegisterWorker,
 ) (*types.MsgRegisterWorkerResponse, error) {
-	size := uint64(len(m.Registration)) + uint64(len(m.Evidence))
-	sdk.UnwrapSDKContext(ctx).GasMeter().ConsumeGas(types.GasRegister+types.GasRegisterPerByte*size, "verify evidence")
+	chargeEvidence(ctx, len(m.Registration)+len(m.Evidence))
 	operator, err := parseAccount(m.Operator)
 	if err != nil {
 		return nil, err
@@ -77,8 +76,7 @@ func (s msgServer) NameGatekeepers(
 func (s msgServer) RequestHandover(
 	ctx context.Context, m *types.MsgRequestHandover,
 ) (*types.MsgRequestHandoverResponse, error) {
-	size := uint64(len(m.Request)) + uint64(len(m.Evidence))
-	sdk.UnwrapSDKContext(ctx).GasMeter().ConsumeGas(types.GasRegister+types.GasRegisterPerByte*size, "verify evidence")
+	chargeEvidence(ctx, len(m.Request)+len(m.Evidence))
 	operator, err := parseAccount(m.Operator)
 	if err != nil {
 		return nil, err
@@ -118,6 +116,11 @@ func (s msgServer) authorize(ctx context.Context, address string) error {
 		err = errorsmod.Wrapf(types.ErrUnauthorized, "%s is not the registry's authority", address)
 	}
 	return err
+}
+
+// chargeEvidence takes the gas for judging evidence once.
+func chargeEvidence(ctx context.Context, bytes int) {
+	sdk.UnwrapSDKContext(ctx).GasMeter().ConsumeGas(types.GasRegister+types.GasRegisterPerByte*uint64(bytes), "verify evidence")
 }
 
 func parseAccount(text string) (wire.Account, error) {

@@ -24,6 +24,34 @@ func (c *chain) program(measurement [32]byte) (wire.ProgramRecord, bool) {
 	return record, true
 }
 
+// TestProgramsOfAnExport: on a chain that goes on from an export, every allowed program is its genesis's, and what was decided but
+// not in force is not carried over.
+func TestProgramsOfAnExport(t *testing.T) {
+	g := devnetGenesis()
+	g.Params.Delay = 2
+	c := newChain(t, g)
+	roots := simulated.Roots()
+	for i, measurements := range [][][]byte{{release[:], next[:]}, {next[:]}} {
+		_, err := c.k.DecideTrust(c.ctx, scale.MustMarshal(policy(measurements...)), scale.MustMarshal(&roots), 0)
+		ok(t, err)
+		if i == 0 {
+			c.advance(2)
+		}
+	}
+	exported, err := c.k.ExportGenesis(c.ctx)
+	ok(t, err)
+	c = newChain(t, exported)
+	c.advance(3)
+	for _, m := range [][32]byte{release, next} {
+		if p, found := c.program(m); !found || p.Decided != 0 || p.Since != 0 {
+			t.Fatalf("%+v, found %v", p, found)
+		}
+	}
+	if n, err := c.k.NetworkParams(c.ctx); err != nil || n.Delay != 2 {
+		t.Fatalf("%+v, %v", n, err)
+	}
+}
+
 // TestPrograms: the records of programs follow the policy in force, and each keeps the heights of its own decision.
 func TestPrograms(t *testing.T) {
 	g := devnetGenesis()
