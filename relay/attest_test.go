@@ -240,6 +240,66 @@ func TestReattestsOnNewerCollateral(t *testing.T) {
 	}
 }
 
+// TestRenewalWithoutEffect sends a renewed registration again that the chain did not take, some time later, and looks on
+// until one is taken.
+func TestRenewalWithoutEffect(t *testing.T) {
+	r := newRegistrationTest(t)
+	bring(t, r.s, 10)
+	r.registered(10)
+	r.blocks(t, 1)
+	r.now = r.source.expiry.Renew
+	r.source.expiry = r.issue(2)
+	r.blocks(t, reattestAgain)
+	if len(r.sent()) != 2 {
+		t.Fatalf("%d registrations", len(r.sent()))
+	}
+	r.now = r.now.Add(lookEvery - time.Second)
+	r.blocks(t, reattestAgain+1)
+	if len(r.sent()) != 2 {
+		t.Fatalf("%d registrations before it is time", len(r.sent()))
+	}
+	r.now = r.now.Add(time.Second)
+	r.blocks(t, 2)
+	if len(r.sent()) != 3 || !strings.Contains(r.log.String(), "registration with newer collateral had no effect") {
+		t.Fatalf("%d registrations:\n%s", len(r.sent()), r.log.String())
+	}
+	r.registered(r.c.height)
+	r.now = r.now.Add(lookEvery)
+	r.blocks(t, 2*reattestAgain)
+	if len(r.sent()) != 3 {
+		t.Errorf("%d registrations though the chain has taken the last", len(r.sent()))
+	}
+	asked := r.source.asked
+	r.now = r.now.Add(lookEvery)
+	r.blocks(t, 2)
+	if r.source.asked != asked {
+		t.Error("looked on though nothing is due")
+	}
+}
+
+// TestFailedLookHoldsNothingUp registers an enclave that was started anew at once, whatever the last look for newer
+// collateral came to.
+func TestFailedLookHoldsNothingUp(t *testing.T) {
+	r := newRegistrationTest(t)
+	bring(t, r.s, 10)
+	r.registered(10)
+	r.now = r.source.expiry.Renew
+	r.source.err = collateral.ErrUnavailable
+	r.blocks(t, reattestAgain)
+	asked := r.source.asked
+	r.blocks(t, reattestAgain)
+	if asked != 2 || r.source.asked != asked {
+		t.Fatalf("asked %d times, then %d", asked, r.source.asked)
+	}
+	r.source.err = nil
+	r.e.restart()
+	r.e.needsReg = true
+	r.blocks(t, 3)
+	if sent := r.sent(); len(sent) != 2 || sent[1].Registration[0] != r.e.incarnation {
+		t.Errorf("%d registrations", len(sent))
+	}
+}
+
 // TestRestartedRelay knows from the enclave's record and the cache whether the chain has seen the newest collateral.
 func TestRestartedRelay(t *testing.T) {
 	for name, x := range map[string]struct {
