@@ -145,23 +145,35 @@ func (s *session) completed(ctx context.Context, height uint64, job *completion)
 			return ctx.Err()
 		}
 		a.failures++
-		a.hold = now.Add(collateral.Backoff(a.failures))
-		if !job.asked {
-			a.hold = now.Add(lookEvery)
+		again := &a.hold
+		*again = now.Add(collateral.Backoff(a.failures))
+		if !job.asked { // what the enclave asks for, after a restart say, does not wait for the next look
+			a.hold, again = time.Time{}, &a.look
+			*again = now.Add(lookEvery)
 		}
 		s.cfg.Log.Warn("collateral for the enclave's evidence cannot be had, trying again", "kind", job.evidence.Kind,
-			"times", a.failures, "again", a.hold.UTC().Format(time.RFC3339), "reason", job.err)
+			"times", a.failures, "again", again.UTC().Format(time.RFC3339), "reason", job.err)
 		return nil
 	}
 	a.failures, a.hold = 0, time.Time{}
 	a.look = now.Add(lookEvery)
+	if !job.asked && s.newer(ctx, job) {
+		// The next look is soon: it finds out whether the chain has taken this one.
+		return s.checkAndSend(ctx, height, job)
+	}
 	if job.expiry.Renew.After(a.look) {
 		a.look = job.expiry.Renew
 	}
-	if !job.asked && !s.newer(job) {
+	if !job.asked {
 		s.warnExpiry(now, job.expiry)
 		return nil
 	}
+	return s.checkAndSend(ctx, height, job)
+}
+
+// checkAndSend sends a registration, with a warning where its evidence would not convince everybody.
+func (s *session) checkAndSend(ctx context.Context, height uint64, job *completion) error {
+	now := s.clock()
 	if err := collateral.Check(job.evidence, now); err != nil {
 		s.cfg.Log.Warn("a network that trusts the makers' own roots would refuse this evidence", "kind", job.evidence.Kind, "reason", err)
 	}
@@ -169,12 +181,21 @@ func (s *session) completed(ctx context.Context, height uint64, job *completion)
 }
 
 // newer reports whether a registration with this collateral would show the chain what it was not shown yet.
-func (s *session) newer(job *completion) bool {
-	if s.attest.digest != [32]byte{} {
+func (s *session) newer(ctx context.Context, job *completion) bool {
+	o := &s.once
+	sent := s.attest.digest != [32]byte{}
+	if sent && (o.self.AttestedAt >= o.registeredAt || job.expiry.Digest != s.attest.digest) {
 		return job.expiry.Digest != s.attest.digest
 	}
-	// Another run of this relay has registered, at a time that the record says: what was fetched later was not in it.
-	return job.expiry.Fetched.UnixMilli() > int64(s.once.self.AttestedTime)
+	// Another run of this relay has registered, or the last one sent had no effect. The record says when the chain took one:
+	// what was fetched later was not in it.
+	if job.expiry.Fetched.UnixMilli() <= int64(o.self.AttestedTime) {
+		return false
+	}
+	if sent {
+		s.explain(ctx, "registration with newer collateral had no effect, sending again", o.hash)
+	}
+	return true
 }
 
 func (s *session) warnExpiry(now time.Time, e collateral.Expiry) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,12 +31,12 @@ import (
 type fakeSource struct {
 	expiry collateral.Expiry
 	err    error
-	asked  int
+	asked  atomic.Int64  // for Complete runs aside
 	block  chan struct{} // if not nil, Complete waits for it or its context
 }
 
 func (f *fakeSource) Complete(ctx context.Context, ev tee.Evidence) (tee.Evidence, collateral.Expiry, error) {
-	f.asked++
+	f.asked.Add(1)
 	if f.block != nil {
 		select {
 		case <-f.block:
@@ -47,7 +48,9 @@ func (f *fakeSource) Complete(ctx context.Context, ev tee.Evidence) (tee.Evidenc
 	return ev, f.expiry, f.err
 }
 
-func (f *fakeSource) Stats() collateral.Stats { return collateral.Stats{Fetches: uint64(f.asked)} }
+func (f *fakeSource) Stats() collateral.Stats {
+	return collateral.Stats{Fetches: uint64(f.asked.Load())}
+}
 
 // registrationTest is a relay of an enclave on TDX at header 10, its clock, and what it logs.
 type registrationTest struct {
@@ -142,15 +145,15 @@ func TestServiceIsDown(t *testing.T) {
 	r.source.err = errors.New("the service is on fire")
 	bring(t, r.s, 10)
 	r.blocks(t, 5)
-	if r.source.asked != 1 || !strings.Contains(r.log.String(), "the service is on fire") {
-		t.Errorf("asked %d times without a pause:\n%s", r.source.asked, r.log.String())
+	if r.source.asked.Load() != 1 || !strings.Contains(r.log.String(), "the service is on fire") {
+		t.Errorf("asked %d times without a pause:\n%s", r.source.asked.Load(), r.log.String())
 	}
 	for range 3 {
 		r.now = r.now.Add(time.Minute)
 		r.blocks(t, 2)
 	}
-	if r.source.asked != 4 || len(r.sent()) != 0 {
-		t.Errorf("asked %d times in three minutes, %d registrations", r.source.asked, len(r.sent()))
+	if r.source.asked.Load() != 4 || len(r.sent()) != 0 {
+		t.Errorf("asked %d times in three minutes, %d registrations", r.source.asked.Load(), len(r.sent()))
 	}
 	r.source.err = nil
 	r.now = r.now.Add(time.Minute)
@@ -166,8 +169,8 @@ func TestSlowServiceStopsNothing(t *testing.T) {
 	r.source.block = make(chan struct{})
 	bring(t, r.s, 10)
 	r.blocks(t, 1)
-	if r.e.height != 11 || len(r.sent()) != 0 || r.source.asked != 1 {
-		t.Fatalf("enclave at %d, %d registrations, asked %d times", r.e.height, len(r.sent()), r.source.asked)
+	if r.e.height != 11 || len(r.sent()) != 0 || r.source.asked.Load() != 1 {
+		t.Fatalf("enclave at %d, %d registrations, asked %d times", r.e.height, len(r.sent()), r.source.asked.Load())
 	}
 	close(r.source.block)
 	r.blocks(t, 1)
@@ -213,13 +216,13 @@ func TestReattestsOnNewerCollateral(t *testing.T) {
 	bring(t, r.s, 10)
 	r.registered(10)
 	r.blocks(t, 2*reattestAgain)
-	if r.source.asked != 1 {
-		t.Fatalf("asked %d times before renewal is due", r.source.asked)
+	if r.source.asked.Load() != 1 {
+		t.Fatalf("asked %d times before renewal is due", r.source.asked.Load())
 	}
 	r.now = r.source.expiry.Renew
 	r.blocks(t, 3)
-	if r.source.asked != 2 || len(r.sent()) != 1 {
-		t.Fatalf("asked %d times, %d registrations though there is nothing newer", r.source.asked, len(r.sent()))
+	if r.source.asked.Load() != 2 || len(r.sent()) != 1 {
+		t.Fatalf("asked %d times, %d registrations though there is nothing newer", r.source.asked.Load(), len(r.sent()))
 	}
 	r.source.expiry = r.issue(2)
 	r.now = r.now.Add(lookEvery)
@@ -240,6 +243,66 @@ func TestReattestsOnNewerCollateral(t *testing.T) {
 	}
 }
 
+// TestRenewalWithoutEffect sends a renewed registration again that the chain did not take, some time later, and looks on
+// until one is taken.
+func TestRenewalWithoutEffect(t *testing.T) {
+	r := newRegistrationTest(t)
+	bring(t, r.s, 10)
+	r.registered(10)
+	r.blocks(t, 1)
+	r.now = r.source.expiry.Renew
+	r.source.expiry = r.issue(2)
+	r.blocks(t, reattestAgain)
+	if len(r.sent()) != 2 {
+		t.Fatalf("%d registrations", len(r.sent()))
+	}
+	r.now = r.now.Add(lookEvery - time.Second)
+	r.blocks(t, reattestAgain+1)
+	if len(r.sent()) != 2 {
+		t.Fatalf("%d registrations before it is time", len(r.sent()))
+	}
+	r.now = r.now.Add(time.Second)
+	r.blocks(t, 2)
+	if len(r.sent()) != 3 || !strings.Contains(r.log.String(), "registration with newer collateral had no effect") {
+		t.Fatalf("%d registrations:\n%s", len(r.sent()), r.log.String())
+	}
+	r.registered(r.c.height)
+	r.now = r.now.Add(lookEvery)
+	r.blocks(t, 2*reattestAgain)
+	if len(r.sent()) != 3 {
+		t.Errorf("%d registrations though the chain has taken the last", len(r.sent()))
+	}
+	asked := r.source.asked.Load()
+	r.now = r.now.Add(lookEvery)
+	r.blocks(t, 2)
+	if r.source.asked.Load() != asked {
+		t.Error("looked on though nothing is due")
+	}
+}
+
+// TestFailedLookHoldsNothingUp registers an enclave that was started anew at once, whatever the last look for newer
+// collateral came to.
+func TestFailedLookHoldsNothingUp(t *testing.T) {
+	r := newRegistrationTest(t)
+	bring(t, r.s, 10)
+	r.registered(10)
+	r.now = r.source.expiry.Renew
+	r.source.err = collateral.ErrUnavailable
+	r.blocks(t, reattestAgain)
+	asked := r.source.asked.Load()
+	r.blocks(t, reattestAgain)
+	if asked != 2 || r.source.asked.Load() != asked {
+		t.Fatalf("asked %d times, then %d", asked, r.source.asked.Load())
+	}
+	r.source.err = nil
+	r.e.restart()
+	r.e.needsReg = true
+	r.blocks(t, 3)
+	if sent := r.sent(); len(sent) != 2 || sent[1].Registration[0] != r.e.incarnation {
+		t.Errorf("%d registrations", len(sent))
+	}
+}
+
 // TestRestartedRelay knows from the enclave's record and the cache whether the chain has seen the newest collateral.
 func TestRestartedRelay(t *testing.T) {
 	for name, x := range map[string]struct {
@@ -252,8 +315,8 @@ func TestRestartedRelay(t *testing.T) {
 		r.c.height = reattestAgain + 1
 		bring(t, r.s, r.c.height)
 		r.blocks(t, 3)
-		if len(r.sent()) != x.sent || r.source.asked != 1 {
-			t.Errorf("%s: %d registrations, asked %d times", name, len(r.sent()), r.source.asked)
+		if len(r.sent()) != x.sent || r.source.asked.Load() != 1 {
+			t.Errorf("%s: %d registrations, asked %d times", name, len(r.sent()), r.source.asked.Load())
 		}
 	}
 }
@@ -277,8 +340,8 @@ func TestSimulatedIsNotLookedAfter(t *testing.T) {
 	r.registered(1)
 	bring(t, r.s, 10)
 	r.blocks(t, 2*reattestAgain)
-	if r.source.asked != 0 || r.e.registrations != 0 {
-		t.Errorf("asked %d times, %d registrations", r.source.asked, r.e.registrations)
+	if r.source.asked.Load() != 0 || r.e.registrations != 0 {
+		t.Errorf("asked %d times, %d registrations", r.source.asked.Load(), r.e.registrations)
 	}
 }
 

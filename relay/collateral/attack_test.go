@@ -16,6 +16,7 @@ import (
 
 	"github.com/phalanx-network/phalanx/relay/collateral"
 	"github.com/phalanx-network/phalanx/tee"
+	"github.com/phalanx-network/phalanx/tee/dcap"
 	"github.com/phalanx-network/phalanx/tee/dcap/dcaptest"
 	"github.com/phalanx-network/phalanx/tee/sevsnp/sevsnptest"
 )
@@ -303,6 +304,35 @@ func TestOwnAuthority(t *testing.T) {
 		}
 		if authorities != nil && err != nil {
 			t.Error(err)
+		}
+	}
+	// The test server's certificate is for 127.0.0.1 and example.com: trusted, but not of this host.
+	named := strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+	src := source(t, &service{Server: server}, &clock{w.Now}, func(c *collateral.Config) {
+		c.Intel, c.Authorities = named, pool
+	})
+	_, _, err := src.Complete(t.Context(), tee.Evidence{Kind: w.Kind, Data: built.Quote})
+	if !errors.Is(err, collateral.ErrUnavailable) || !strings.Contains(err.Error(), "subject alternative names") ||
+		strings.Contains(err.Error(), "--collateral-ca") {
+		t.Error(err)
+	}
+}
+
+// TestAddressOfIntelsClients takes a PCCS's address as Intel's clients have it in their configuration.
+func TestAddressOfIntelsClients(t *testing.T) {
+	w := dcaptest.New(tee.KindSGX, 3)
+	built := must[*dcaptest.Evidence](t)(w.Build())
+	s := serve(t, must[http.Handler](t)(dcaptest.Handler(built.Quote, built.Collateral)))
+	for _, end := range []string{"", "/", "/sgx/certification/v4", "/sgx/certification/v4/"} {
+		src := source(t, s, &clock{w.Now}, func(c *collateral.Config) { c.Intel = s.URL + end })
+		ev, _, err := src.Complete(t.Context(), tee.Evidence{Kind: w.Kind, Data: built.Quote})
+		if err != nil {
+			t.Errorf("%q: %v", end, err)
+			continue
+		}
+		c := must[*dcap.Collateral](t)(dcap.ParseCollateral(ev.Collateral))
+		if _, err := dcap.Verify(ev.Data, c, dcap.Options{Now: w.Now, Roots: built.Roots}); err != nil {
+			t.Errorf("%q: %v", end, err)
 		}
 	}
 }

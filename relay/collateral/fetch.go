@@ -130,7 +130,11 @@ func unavailable(ctx context.Context, q *request, err error) error {
 		return fmt.Errorf("collateral: %s: %w", place(q.url), ctx.Err())
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return fmt.Errorf("%w: %s: %w; a PCCS with a certificate of its own needs --collateral-ca", ErrUnavailable, place(q.url), err)
+		advice := "if it is a PCCS that has signed its own, trust that: --collateral-ca of the relay, --ca of attestation fetch"
+		if _, ok := errors.AsType[x509.HostnameError](err); ok {
+			advice = "the certificate must have the host of the base URL among its subject alternative names"
+		}
+		return fmt.Errorf("%w: %s: %w; %s", ErrUnavailable, place(q.url), err, advice)
 	}
 	return fmt.Errorf("%w: %s: %w", ErrUnavailable, place(q.url), err)
 }

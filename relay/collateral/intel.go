@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/phalanx-network/phalanx/tee"
@@ -17,6 +18,14 @@ const (
 	pathPCKCRL  = "/sgx/certification/v4/pckcrl"
 	pathRootCRL = "/sgx/certification/v4/rootcacrl" // of a PCCS only
 )
+
+// clientsBase is what Intel's own clients have at the end of a PCCS's address (pccs_url of sgx_default_qcnl.conf).
+const clientsBase = "/sgx/certification/v4"
+
+// withoutVersion returns a base URL without that, so that an address can be taken over from their configuration.
+func withoutVersion(base string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(base, "/"), clientsBase)
+}
 
 // Names of the headers with the issuer chains; the second is that of version 3, which some caches write.
 var (

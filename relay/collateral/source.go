@@ -117,6 +117,7 @@ func New(cfg Config) (*Source, error) {
 	if s.cfg.Intel == "" {
 		s.cfg.Intel = DefaultIntel
 	}
+	s.cfg.Intel = withoutVersion(s.cfg.Intel)
 	if s.cfg.AMD == "" {
 		s.cfg.AMD = DefaultAMD
 	}
