@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/phalanx-network/phalanx/tee"
 	"github.com/phalanx-network/phalanx/tee/sevsnp/launch"
 )
 
@@ -22,10 +23,11 @@ const maxBootFile = 1 << 30
 func attestationMeasureCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "measure", Short: "Compute the measurement that a guest will have", Args: cobra.NoArgs,
-		Long:    "Compute from a guest's files what its evidence will say, to put it into a policy before any such guest runs.",
-		Example: "  phalanx attestation measure snp --ovmf OVMF.amdsev.fd --kernel vmlinuz --initrd initrd --cmdline cmdline --vcpus 4 --vcpu-type EPYC-v4",
+		Long: "Compute from a guest's files what its evidence will say, to put it into a policy before any such guest runs.",
+		Example: "  phalanx attestation measure snp --ovmf OVMF.amdsev.fd --kernel vmlinuz --initrd initrd --cmdline cmdline --vcpus 4 --vcpu-type EPYC-v4\n" +
+			"  phalanx attestation measure tdx --ovmf OVMF.inteltdx.ms.fd",
 	}
-	cmd.AddCommand(measureSNPCommand(o))
+	cmd.AddCommand(measureSNPCommand(o), measureTDXCommand(o))
 	return cmd
 }
 
@@ -120,7 +122,7 @@ func (f *measureFlags) measure(context.Context, *session, []string) (result, err
 	if err != nil {
 		return nil, usage("%v", err)
 	}
-	return measured{Kind: "sev-snp", Measurement: hex.EncodeToString(digest[:])}, nil
+	return measured{Kind: tee.KindSEVSNP.String(), Measurement: hex.EncodeToString(digest[:])}, nil
 }
 
 // readFile reads a file of at most limit bytes.

@@ -2,13 +2,13 @@ package launch
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
-	"strings"
+
+	"github.com/phalanx-network/phalanx/tee/ovmf"
 )
 
 // MaxFirmware is the greatest length of a firmware in bytes.
-const MaxFirmware = 64 << 20
+const MaxFirmware = ovmf.MaxSize
 
 // maxSections and maxSection bound what a firmware may ask for: OVMF has six sections, the longest below 1 MiB.
 const (
@@ -25,27 +25,15 @@ const (
 	sectionHashes  = 0x10
 )
 
-// guid is a GUID as firmware stores it: its first three fields little-endian.
-type guid [16]byte
-
-func mustGUID(text string) guid {
-	b, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
-	if err != nil || len(b) != 16 {
-		panic("bad GUID " + text)
-	}
-	return guid{b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]}
-}
-
 // GUIDs of OVMF's table at the end of the firmware, and of QEMU's table of hashes.
 var (
-	guidFooter      = mustGUID("96b582de-1fb2-45f7-baea-a366c55a082d")
-	guidHashesPlace = mustGUID("7255371f-3a3b-4b04-927b-1da6efa8d454")
-	guidResetBlock  = mustGUID("00f771de-1a7e-4fcb-890e-68c77e2fb44e")
-	guidMetadata    = mustGUID("dc886566-984a-4798-a75e-5585a7bf67cc")
-	guidHashes      = mustGUID("9438d606-4f22-4cc9-b479-a793d411fd21")
-	guidKernel      = mustGUID("4de79437-abd2-427f-b835-d5b172d2045b")
-	guidInitrd      = mustGUID("44baf731-3a2f-4bd7-9af1-41e29169781d")
-	guidCommandLine = mustGUID("97d02dd8-bd20-4c94-aa78-e7714d36ab2a")
+	guidHashesPlace = ovmf.MustGUID("7255371f-3a3b-4b04-927b-1da6efa8d454")
+	guidResetBlock  = ovmf.MustGUID("00f771de-1a7e-4fcb-890e-68c77e2fb44e")
+	guidMetadata    = ovmf.MustGUID("dc886566-984a-4798-a75e-5585a7bf67cc")
+	guidHashes      = ovmf.MustGUID("9438d606-4f22-4cc9-b479-a793d411fd21")
+	guidKernel      = ovmf.MustGUID("4de79437-abd2-427f-b835-d5b172d2045b")
+	guidInitrd      = ovmf.MustGUID("44baf731-3a2f-4bd7-9af1-41e29169781d")
+	guidCommandLine = ovmf.MustGUID("97d02dd8-bd20-4c94-aa78-e7714d36ab2a")
 )
 
 type section struct {
@@ -62,27 +50,17 @@ type firmware struct {
 }
 
 func parseFirmware(image []byte) (firmware, error) {
-	if len(image) < pageSize || len(image) > MaxFirmware || len(image)%pageSize != 0 {
-		return firmware{}, fmt.Errorf("%w: %d bytes, not whole pages up to %d", ErrFirmware, len(image), MaxFirmware)
-	}
 	fw := firmware{base: 1<<32 - uint64(len(image))}
-	table, err := footer(image)
+	table, err := ovmf.Read(image)
 	if err != nil {
-		return firmware{}, err
-	}
-	word := func(name guid) (uint32, bool) {
-		b, ok := table[name]
-		if !ok || len(b) < 4 {
-			return 0, false
-		}
-		return binary.LittleEndian.Uint32(b), true
+		return firmware{}, fmt.Errorf("%w: %w", ErrFirmware, err)
 	}
 	var ok bool
-	if fw.apEntry, ok = word(guidResetBlock); !ok {
+	if fw.apEntry, ok = table.Uint32(guidResetBlock); !ok {
 		return firmware{}, fmt.Errorf("%w: no SEV-ES reset block", ErrFirmware)
 	}
-	fw.hashes, _ = word(guidHashesPlace)
-	back, ok := word(guidMetadata)
+	fw.hashes, _ = table.Uint32(guidHashesPlace)
+	back, ok := table.Uint32(guidMetadata)
 	if !ok {
 		return firmware{}, fmt.Errorf("%w: no SEV metadata", ErrFirmware)
 	}
@@ -92,39 +70,13 @@ func parseFirmware(image []byte) (firmware, error) {
 	return fw, nil
 }
 
-// footer reads OVMF's table of GUIDs, which ends 32 bytes before the end and is read backwards: each entry's length and
-// GUID come after its data. Of entries with one name the first in the file counts, the last that is read.
-func footer(image []byte) (map[guid][]byte, error) {
-	const head = 2 + 16
-	end := len(image) - 32
-	if guid(image[end-16:end]) != guidFooter {
-		return nil, fmt.Errorf("%w: no table of GUIDs at its end", ErrFirmware)
-	}
-	whole := int(binary.LittleEndian.Uint16(image[end-head:]))
-	if whole < head || whole > end {
-		return nil, fmt.Errorf("%w: table of GUIDs of %d bytes", ErrFirmware, whole)
-	}
-	rest := image[end-whole : end-head]
-	table := map[guid][]byte{}
-	for len(rest) >= head {
-		at := len(rest) - head
-		size := int(binary.LittleEndian.Uint16(rest[at:]))
-		if size < head || size > len(rest) {
-			return nil, fmt.Errorf("%w: entry of %d bytes in its table of GUIDs", ErrFirmware, size)
-		}
-		table[guid(rest[at+2:])] = rest[len(rest)-size : at]
-		rest = rest[:len(rest)-size]
-	}
-	return table, nil
-}
-
 // metadata reads the sections that lie back bytes before the end.
 func metadata(image []byte, back uint32) ([]section, error) {
 	const head, item = 16, 12
-	if back < head || uint64(back) > uint64(len(image)) {
+	b, ok := ovmf.Before(image, back, head)
+	if !ok {
 		return nil, fmt.Errorf("%w: SEV metadata outside of the file", ErrFirmware)
 	}
-	b := image[len(image)-int(back):]
 	size, version, count := binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])
 	if string(b[:4]) != "ASEV" || version != 1 {
 		return nil, fmt.Errorf("%w: SEV metadata are not of version 1", ErrFirmware)

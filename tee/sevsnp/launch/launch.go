@@ -16,6 +16,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/phalanx-network/phalanx/tee/ovmf"
 )
 
 // Size is the length of a measurement in bytes: SHA-384's.
@@ -46,7 +48,7 @@ const (
 )
 
 const (
-	pageSize = 4096
+	pageSize = ovmf.PageSize
 	// vmsaAddress is where the firmware books the vCPUs' pages: the last page below 2^48.
 	vmsaAddress = 0xFFFFFFFFF000
 )
@@ -159,7 +161,7 @@ func hashes(g Guest) [hashesLen]byte {
 	b = append(b, guidHashes[:]...)
 	b = binary.LittleEndian.AppendUint16(b, whole)
 	for _, x := range []struct {
-		name guid
+		name ovmf.GUID
 		data []byte
 	}{
 		{guidCommandLine, append([]byte(g.CommandLine), 0)},

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/phalanx-network/phalanx/tee/ovmf"
 )
 
 var oracle = flag.String("oracle", "", "program sev-snp-measure, which every case is compared with")
@@ -34,7 +36,7 @@ func sample(size int, sections []section, hashesAt uint32) []byte {
 	const back = 2048
 	copy(image[size-back:], meta)
 	var table []byte
-	entry := func(name guid, data []byte) {
+	entry := func(name ovmf.GUID, data []byte) {
 		table = append(table, data...)
 		table = binary.LittleEndian.AppendUint16(table, uint16(len(data)+18))
 		table = append(table, name[:]...)
@@ -43,7 +45,8 @@ func sample(size int, sections []section, hashesAt uint32) []byte {
 	entry(guidResetBlock, binary.LittleEndian.AppendUint32(nil, 0x0080b004))
 	entry(guidMetadata, binary.LittleEndian.AppendUint32(nil, back))
 	table = binary.LittleEndian.AppendUint16(table, uint16(len(table)+18))
-	table = append(table, guidFooter[:]...)
+	footer := ovmf.MustGUID("96b582de-1fb2-45f7-baea-a366c55a082d")
+	table = append(table, footer[:]...)
 	copy(image[size-32-len(table):], table)
 	return image
 }
@@ -151,6 +154,23 @@ func ask(t *testing.T, g Guest) string {
 	return strings.TrimSpace(string(out))
 }
 
+// TestOrdinaryFirmware: Debian's OVMF.fd checks no kernel, so no kernel is measured with it.
+func TestOrdinaryFirmware(t *testing.T) {
+	real, err := os.ReadFile("../../ovmf/testdata/debian-13-ovmf-2025.02-8+deb13u1.tail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]error{"a kernel": ErrHashes, "": nil} {
+		g := Guest{Firmware: real, VCPUs: 1, Signature: Models["EPYC"], Features: 1}
+		if name != "" {
+			g.Kernel = []byte(name)
+		}
+		if _, err = Compute(g); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", name, err, want)
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	with := func(change func(*Guest)) Guest { return vector{model: "EPYC", change: change}.guest() }
 	for name, c := range map[string]struct {
@@ -182,6 +202,11 @@ func FuzzFirmware(f *testing.F) {
 	f.Add(sample(8192, amdSev, 0x810c00))
 	f.Add(sample(4096, nil, 0))
 	f.Add(make([]byte, 4096))
+	real, err := os.ReadFile("../../ovmf/testdata/debian-13-ovmf-2025.02-8+deb13u1.tail")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(real)
 	f.Fuzz(func(t *testing.T, image []byte) {
 		fw, err := parseFirmware(image)
 		if err != nil && !errors.Is(err, ErrFirmware) {
