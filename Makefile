@@ -4,7 +4,7 @@ BIN := bin
 GO  ?= go
 PKGS := ./...
 
-.PHONY: all build demo test test-short check fmt vet lint generate-check imports bench fuzz generate contracts clean
+.PHONY: all build demo test test-short check fmt vet lint scripts-check generate-check imports bench fuzz generate contracts clean
 
 all: build
 
@@ -21,7 +21,7 @@ test: build ## every test, whole networks in processes included
 test-short: ## the quick tests
 	$(GO) test -short -timeout 10m $(PKGS)
 
-check: fmt vet lint generate-check imports ## what a change must pass before review (needs protoc)
+check: fmt vet lint scripts-check generate-check imports ## what a change must pass before review (needs protoc)
 
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt -w these files:"; echo "$$out"; exit 1; fi
@@ -31,6 +31,9 @@ vet:
 
 lint:
 	$(GO) tool staticcheck $(PKGS)
+
+scripts-check: ## every shell script parses
+	@for f in $$(git ls-files '*.sh') image/pinned; do bash -n "$$f" || exit 1; done
 
 imports:
 	$(GO) test -count=1 -run 'Imports|Forbidden|Roles|Manual' .

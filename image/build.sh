@@ -135,12 +135,25 @@ step "UKI"
 cp "$out/vmlinuz" "$tools/made/vmlinuz"
 printf '%s' "$CMDLINE" > "$tools/made/cmdline"
 cp "$root/usr/lib/os-release" "$tools/made/os-release"
-# The prediction is of the finished file: a list of its sections would have to be the one that ukify makes.
 chroot "$tools" ukify build --linux=/made/vmlinuz --initrd=/made/initrd --cmdline=@/made/cmdline \
   --os-release=@/made/os-release --uname="$version" --stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub \
-  --measure --pcr-banks=sha256 --output=/made/phalanx.efi > "$work/ukify" 2>&1 || { cat "$work/ukify" >&2; die "no UKI"; }
+  --output=/made/phalanx.efi >&2
 cp "$tools"/made/{phalanx.efi,initrd,cmdline} "$out/"
-# One line a phase of the boot, in its order: the value, then the phases up to it.
-awk '/^# PCR\[11\] Phase/ { phase[n++] = $NF } /^11:sha256=/ { value[m++] = $1 } END { for (i = 0; i < m; i++) print value[i], phase[i]; exit !(m && m == n) }' \
-  "$work/ukify" > "$out/pcr11" || { cat "$work/ukify" >&2; die "PCR 11 could not be predicted"; }
+
+step "PCR 11"
+# Of the sections of the finished file, for ukify adds some by itself. Without phases: the image has no TSS library, so
+# systemd-pcrphase extends nothing, and this is the value that pruntime seals by.
+chroot "$tools" /bin/bash -euo pipefail -c '
+  mkdir /made/sections
+  python3 -c "
+import pefile
+for s in pefile.PE(\"/made/phalanx.efi\", fast_load=True).sections:
+    name = s.Name.rstrip(bytes(1)).decode()
+    if name in (\".linux\", \".osrel\", \".cmdline\", \".initrd\", \".uname\", \".sbat\"):
+        open(\"/made/sections/\" + name[1:], \"wb\").write(s.get_data()[:s.Misc_VirtualSize])
+"
+  cd /made/sections
+  /usr/lib/systemd/systemd-measure calculate --bank=sha256 --phase= --linux=linux --osrel=osrel --cmdline=cmdline \
+    --initrd=initrd --uname=uname --sbat=sbat' > "$out/pcr11" 2> "$work/measure" ||
+  { cat "$work/measure" >&2; die "PCR 11 could not be predicted"; }
 (cd "$out" && sha256sum phalanx.efi vmlinuz initrd cmdline | tee SHA256SUMS)
