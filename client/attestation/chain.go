@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/hex"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -32,13 +30,8 @@ type ForChain struct {
 // error wraps [tee.ErrPolicy].
 func ParseForChain(data []byte) (*ForChain, error) {
 	p := &ForChain{MinConfidence: tee.ConfidenceWorst, GatekeeperConfidence: tee.ConfidenceBest}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(p); err != nil {
-		return nil, fmt.Errorf("%w: %w", tee.ErrPolicy, err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, fmt.Errorf("%w: something follows it", tee.ErrPolicy)
+	if err := decode(data, p); err != nil {
+		return nil, err
 	}
 	if err := p.check(); err != nil {
 		return nil, err

@@ -106,18 +106,26 @@ func DefaultPolicy() *Policy { return &Policy{} }
 // ParsePolicy reads a policy in JSON. An error wraps [tee.ErrPolicy]. Members that are not known are errors.
 func ParsePolicy(data []byte) (*Policy, error) {
 	p := DefaultPolicy()
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(p); err != nil {
-		return nil, fmt.Errorf("%w: %w", tee.ErrPolicy, err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, fmt.Errorf("%w: something follows it", tee.ErrPolicy)
+	if err := decode(data, p); err != nil {
+		return nil, err
 	}
 	if err := p.check(); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// decode reads one JSON value without unknown members into a policy.
+func decode(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("%w: %w", tee.ErrPolicy, err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return fmt.Errorf("%w: something follows it", tee.ErrPolicy)
+	}
+	return nil
 }
 
 // check looks at what the JSON form cannot rule out.

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -236,7 +237,7 @@ func writeGenesisPolicy(name string, c attestation.OnChain) error {
 	}
 	defer os.Remove(temporary.Name())
 	_, err = temporary.Write(out)
-	if err := firstError(err, temporary.Chmod(0o644), temporary.Sync(), temporary.Close()); err != nil {
+	if err := errors.Join(err, temporary.Chmod(0o644), temporary.Sync(), temporary.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temporary.Name(), name)
@@ -261,15 +262,6 @@ func fitsGenesis(genesis []byte, c attestation.OnChain) error {
 	_, err := registrytypes.ParseTrust(scale.MustMarshal(&c.Policy), scale.MustMarshal(&c.Roots), uint32(c.GatekeeperConfidence),
 		doc.State.Registry.Params.Network.Simulated)
 	return err
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // edited sets members of the object at a path within a JSON object.
